@@ -1,0 +1,165 @@
+#define _GNU_SOURCE /* mkostemp */
+#include "base/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+sat_status file_map_open(const char *path, file_map *map, sat_error *error)
+{
+    *map = (file_map){0};
+    const int descriptor = open(path, O_RDONLY | O_CLOEXEC);
+    if (descriptor < 0) return sat_fail_system(error, path, "open", errno);
+    sat_status status = SAT_OK;
+    struct stat about;
+    if (fstat(descriptor, &about) != 0) {
+        status = sat_fail_system(error, path, "read", errno);
+    } else if (!S_ISREG(about.st_mode)) {
+        sat_fail(error, SAT_IO, "this is %s, not a file", S_ISDIR(about.st_mode) ? "a folder" : "a device or a pipe");
+        status = sat_fail_in(error, path, SAT_IO);
+    } else if (about.st_size > 0) {
+        void *data = mmap(NULL, (size_t)about.st_size, PROT_READ, MAP_PRIVATE, descriptor, 0);
+        if (data == MAP_FAILED)
+            status = sat_fail_system(error, path, "map", errno);
+        else
+            *map = (file_map){.data = data, .size = (size_t)about.st_size};
+    }
+    close(descriptor);
+    return status;
+}
+
+void file_map_close(file_map *map)
+{
+    if (map->data) munmap((void *)(uintptr_t)map->data, map->size);
+    *map = (file_map){0};
+}
+
+void file_map_forget(const file_map *map, const void *from, size_t bytes)
+{
+    /* Only whole pages inside the range, so that neighbours stay. */
+    const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    const uintptr_t begin = ((uintptr_t)from + page - 1) / page * page;
+    const uintptr_t end = ((uintptr_t)from + bytes) / page * page;
+    if (map->data && begin < end) madvise((void *)begin, end - begin, MADV_DONTNEED);
+}
+
+sat_status file_create(const char *path, file_writer *w, sat_error *error)
+{
+    *w = (file_writer){.descriptor = -1};
+    const char *slash = strrchr(path, '/');
+    const int folder_length = slash ? (int)(slash - path + 1) : 0;
+    const size_t size = strlen(path) + sizeof "..XXXXXX.part";
+    w->path = strdup(path);
+    w->temporary = malloc(size);
+    if (!w->path || !w->temporary) {
+        file_abandon(w);
+        return sat_fail_system(error, path, "write", ENOMEM);
+    }
+    snprintf(w->temporary, size, "%.*s.%s.XXXXXX.part", folder_length, path, path + folder_length);
+    w->descriptor = mkostemps(w->temporary, (int)strlen(".part"), O_CLOEXEC);
+    if (w->descriptor < 0) {
+        const int reason = errno;
+        free(w->temporary); /* was not created: nothing to remove */
+        w->temporary = NULL;
+        file_abandon(w);
+        return sat_fail_system(error, path, "write", reason);
+    }
+    /* mkostemps makes files private; give them what the user's umask grants, as any other output. */
+    const mode_t mask = umask(0);
+    umask(mask);
+    fchmod(w->descriptor, 0666 & ~mask);
+    return SAT_OK;
+}
+
+sat_status file_write(file_writer *w, const void *data, size_t bytes, sat_error *error)
+{
+    const unsigned char *from = data;
+    while (bytes > 0) {
+        const ssize_t done = write(w->descriptor, from, bytes);
+        if (done < 0 && errno == EINTR) continue;
+        if (done < 0) return sat_fail_system(error, w->path, "write", errno);
+        from += done;
+        bytes -= (size_t)done;
+        w->written_bytes += (unsigned long long)done;
+    }
+    return SAT_OK;
+}
+
+/* A rename is on disk only when its folder is. Some file systems refuse to sync folders: not our failure. */
+static void sync_folder_of(const char *path)
+{
+    char *folder = strdup(path);
+    if (!folder) return;
+    char *slash = strrchr(folder, '/');
+    if (slash) slash[slash == folder ? 1 : 0] = '\0';
+    const int descriptor = open(slash ? folder : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (descriptor >= 0) {
+        (void)fsync(descriptor);
+        close(descriptor);
+    }
+    free(folder);
+}
+
+sat_status file_commit(file_writer *w, sat_error *error)
+{
+    sat_status status = SAT_OK;
+    if (fsync(w->descriptor) != 0 && errno != EINVAL) status = sat_fail_system(error, w->path, "write", errno);
+    if (close(w->descriptor) != 0 && status == SAT_OK) status = sat_fail_system(error, w->path, "write", errno);
+    w->descriptor = -1;
+    if (status == SAT_OK && rename(w->temporary, w->path) != 0)
+        status = sat_fail_system(error, w->path, "write", errno);
+    if (status == SAT_OK) {
+        sync_folder_of(w->path);
+        free(w->temporary);
+        w->temporary = NULL;
+    }
+    file_abandon(w);
+    return status;
+}
+
+void file_abandon(file_writer *w)
+{
+    if (w->path && w->descriptor >= 0) close(w->descriptor);
+    if (w->temporary) unlink(w->temporary);
+    free(w->temporary);
+    free(w->path);
+    *w = (file_writer){.descriptor = -1};
+}
+
+sat_status file_write_whole(const char *path, const void *data, size_t bytes, sat_error *error)
+{
+    file_writer w;
+    sat_status status = file_create(path, &w, error);
+    if (status == SAT_OK) status = file_write(&w, data, bytes, error);
+    if (status == SAT_OK) status = file_commit(&w, error);
+    file_abandon(&w);
+    return status;
+}
+
+sat_status folder_make(const char *path, sat_error *error)
+{
+    char *partial = strdup(path);
+    if (!partial) return sat_fail_system(error, path, "make the folder", ENOMEM);
+    sat_status status = SAT_OK;
+    for (char *at = partial + 1; status == SAT_OK && *partial; at++) {
+        if (*at != '/' && *at != '\0') continue;
+        const char end = *at;
+        *at = '\0';
+        if (mkdir(partial, 0777) != 0 && errno != EEXIST) status = sat_fail_system(error, path, "make the folder", errno);
+        *at = end;
+        if (!end) break;
+    }
+    free(partial);
+    struct stat about;
+    if (status == SAT_OK && (stat(path, &about) != 0 || !S_ISDIR(about.st_mode)))
+        status = sat_fail_system(error, path, "make the folder", ENOTDIR);
+    return status;
+}
+
+bool file_exists(const char *path) { return access(path, F_OK) == 0; }
