@@ -60,8 +60,11 @@ typedef struct model_description {
 
 /* The published variants and the test networks "tiny", "tiny_wide", "nano", "pro", "huge" with the
  * release's spacing, window and rules and its MPNet text encoder's sizes; false for an unknown name.
+ * Without mid heads: mid_heads is 0, but mid_hidden holds their sizes, so that mid_heads = 3 adds them.
  * Defined by the table in description.c (source: model.md, Variants). */
 bool model_variant(const char *name, model_description *description);
+/* The name of the variant whose vision sizes these are, with or without mid heads; "custom" when none. Static storage. */
+const char *model_variant_name(const vision_sizes *vision);
 /* The names that model_variant knows, in order; NULL ends the list. Static storage. */
 const char *const *model_variant_names(void);
 
