@@ -1,0 +1,21 @@
+# bash completion for sat3d; written by scripts/man from the option tables in src/cli: do not edit.
+_sat3d()
+{
+    local word="${COMP_WORDS[COMP_CWORD]}" before="${COMP_WORDS[COMP_CWORD-1]}" words=""
+    COMPREPLY=()
+    if [ "$COMP_CWORD" -eq 1 ]; then
+        words="--help --version"
+    else
+        case "${COMP_WORDS[1]} $before" in
+        *)
+            case "$word" in
+            -*)
+                case "${COMP_WORDS[1]}" in
+                esac ;;
+            esac ;;
+        esac
+    fi
+    [ -n "$words" ] && COMPREPLY=($(compgen -W "$words" -- "$word"))
+    return 0
+}
+complete -o default -F _sat3d sat3d
