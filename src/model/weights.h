@@ -14,7 +14,8 @@ typedef struct weight_view {
     element_type type;                       /* float32 or bfloat16 in model files */
     int dimensions;
     int64_t shape[WEIGHT_DIMENSIONS_MAX];
-    const void *data;                        /* borrowed: valid until release; 64-byte aligned in files that we write */
+    const void *data;                        /* borrowed: valid until release; 64-byte aligned when generated, and in files
+                                              * that we write if its bytes are a multiple of 64 (all published sizes) */
     void *owned;                             /* the source's own note for release, or NULL */
 } weight_view;
 
