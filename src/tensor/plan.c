@@ -122,7 +122,7 @@ static graph_value norm_of(const planner *w, graph_value convolution)
 
 static sat_status plan_convolution(planner *w, graph_value v)
 {
-    plan_step *s;
+    plan_step *s = NULL;
     sat_status status = step_add(w, v, &s);
     if (status == SAT_OK) status = step_connect(w, s);
     const int at = w->p->step_count - 1;
@@ -152,7 +152,7 @@ static sat_status plan_convolution(planner *w, graph_value v)
 /* A step that writes a matrix. `fused`: the last node of a chain whose value the step gives. */
 static sat_status plan_matrix_step(planner *w, graph_value v, graph_value fused, plan_activation activation, graph_value residual)
 {
-    plan_step *s;
+    plan_step *s = NULL;
     sat_status status = step_add(w, v, &s);
     if (status == SAT_OK) status = step_connect(w, s);
     if (status != SAT_OK) return status;
@@ -306,8 +306,8 @@ static sat_status prepare_steps(plan *p, sat_error *error)
     for (int i = 0; i < p->step_count; i++) {
         plan_step *s = &p->steps[i];
         const graph_node *n = &p->network->nodes[s->node];
-        const backend_operation *o = &p->target->operations[n->operation];
-        if (!o->prepare)
+        const backend_operation *o = p->target->operations[n->operation];
+        if (!o)
             return sat_fail(error, SAT_BAD_INPUT, "the %s backend has no %s", p->target->name, graph_operation_name(n->operation));
         const sat_status status = o->prepare(p, s, error);
         if (status != SAT_OK) return status;
@@ -364,8 +364,8 @@ void plan_free(plan *p)
 {
     if (!p) return;
     for (int i = 0; i < p->step_count; i++) {
-        const backend_operation *o = &p->target->operations[p->network->nodes[p->steps[i].node].operation];
-        if (o->free_kernel && p->steps[i].kernel) o->free_kernel(p->steps[i].kernel);
+        const backend_operation *o = p->target->operations[p->network->nodes[p->steps[i].node].operation];
+        if (o && o->free_kernel && p->steps[i].kernel) o->free_kernel(p->steps[i].kernel);
     }
     free(p->steps);
     free(p->buffers);

@@ -96,7 +96,7 @@ struct backend {
     const char *name;
     /* The type that this machine computes in when `wanted` is asked for (bfloat16 falls back to float32). */
     element_type (*supported_type)(element_type wanted);
-    backend_operation operations[GRAPH_OPERATIONS]; /* operations that are always fused have none */
+    const backend_operation *operations[GRAPH_OPERATIONS]; /* NULL for those that are always fused */
 };
 
 /* Plans `network` for `target`. The graph, backend and store must outlive the plan. Nothing big is allocated: plan_bytes and

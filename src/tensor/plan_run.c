@@ -72,7 +72,7 @@ sat_status plan_run(plan *p, const volatile int *stop, sat_error *error)
         plan_step *s = &p->steps[i];
         if (stop && *stop) return sat_fail(error, SAT_CANCELLED, "stopped");
         const double begin = clock_seconds();
-        const backend_operation *o = &p->target->operations[p->network->nodes[s->node].operation];
+        const backend_operation *o = p->target->operations[p->network->nodes[s->node].operation];
         const sat_status status = o->run(p, s, p->memory + p->activation_bytes, error);
         if (status != SAT_OK) return status;
         s->seconds = clock_seconds() - begin;
