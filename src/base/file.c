@@ -91,6 +91,20 @@ sat_status file_write(file_writer *w, const void *data, size_t bytes, sat_error 
     return SAT_OK;
 }
 
+sat_status file_write_at(file_writer *w, unsigned long long offset, const void *data, size_t bytes, sat_error *error)
+{
+    const unsigned char *from = data;
+    while (bytes > 0) {
+        const ssize_t done = pwrite(w->descriptor, from, bytes, (off_t)offset);
+        if (done < 0 && errno == EINTR) continue;
+        if (done < 0) return sat_fail_system(error, w->path, "write", errno);
+        from += done;
+        bytes -= (size_t)done;
+        offset += (unsigned long long)done;
+    }
+    return SAT_OK;
+}
+
 /* A rename is on disk only when its folder is. Some file systems refuse to sync folders: not our failure. */
 static void sync_folder_of(const char *path)
 {

@@ -33,6 +33,8 @@ typedef struct file_writer {
 /* Fails with SAT_IO (folder missing, read-only) or SAT_NO_MEMORY (disk full). On failure *w is safe to abandon. */
 sat_status file_create(const char *path, file_writer *w, sat_error *error);
 sat_status file_write(file_writer *w, const void *data, size_t bytes, sat_error *error);
+/* Overwrites bytes that were written already: for a header that sums up what follows it. */
+sat_status file_write_at(file_writer *w, unsigned long long offset, const void *data, size_t bytes, sat_error *error);
 /* fsync, rename to the final name, fsync of the folder. On failure the temporary file is removed. */
 sat_status file_commit(file_writer *w, sat_error *error);
 /* Safe on a zeroed, committed or failed writer. */

@@ -1,5 +1,7 @@
 #include "base/hash.h"
 
+#include "base/sha256_blocks.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -11,59 +13,24 @@ uint64_t hash_fnv1a64(uint64_t hash, const void *data, size_t bytes)
     return hash;
 }
 
-/* The first 32 bits of the fractional parts of the cube roots of the first 64 primes (FIPS 180-4, 4.2.2). */
-static const uint32_t round_constants[64] = {
-    0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4, 0xab1c5ed5,
-    0xd807aa98, 0x12835b01, 0x243185be, 0x550c7dc3, 0x72be5d74, 0x80deb1fe, 0x9bdc06a7, 0xc19bf174,
-    0xe49b69c1, 0xefbe4786, 0x0fc19dc6, 0x240ca1cc, 0x2de92c6f, 0x4a7484aa, 0x5cb0a9dc, 0x76f988da,
-    0x983e5152, 0xa831c66d, 0xb00327c8, 0xbf597fc7, 0xc6e00bf3, 0xd5a79147, 0x06ca6351, 0x14292967,
-    0x27b70a85, 0x2e1b2138, 0x4d2c6dfc, 0x53380d13, 0x650a7354, 0x766a0abb, 0x81c2c92e, 0x92722c85,
-    0xa2bfe8a1, 0xa81a664b, 0xc24b8b70, 0xc76c51a3, 0xd192e819, 0xd6990624, 0xf40e3585, 0x106aa070,
-    0x19a4c116, 0x1e376c08, 0x2748774c, 0x34b0bcb5, 0x391c0cb3, 0x4ed8aa4a, 0x5b9cca4f, 0x682e6ff3,
-    0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208, 0x90befffa, 0xa4506ceb, 0xbef9a3f7, 0xc67178f2,
-};
-
-static uint32_t rotate(uint32_t x, int n) { return x >> n | x << (32 - n); }
-
-static void sha256_block(uint32_t state[8], const unsigned char block[64])
-{
-    uint32_t w[64], v[8];
-    for (int t = 0; t < 16; t++)
-        w[t] = (uint32_t)block[4 * t] << 24 | (uint32_t)block[4 * t + 1] << 16 | (uint32_t)block[4 * t + 2] << 8 |
-               block[4 * t + 3];
-    for (int t = 16; t < 64; t++) {
-        const uint32_t a = w[t - 15], b = w[t - 2];
-        w[t] = w[t - 16] + (rotate(a, 7) ^ rotate(a, 18) ^ a >> 3) + w[t - 7] + (rotate(b, 17) ^ rotate(b, 19) ^ b >> 10);
-    }
-    memcpy(v, state, sizeof v);
-    for (int t = 0; t < 64; t++) {
-        const uint32_t choice = (v[4] & v[5]) ^ (~v[4] & v[6]);
-        const uint32_t majority = (v[0] & v[1]) ^ (v[0] & v[2]) ^ (v[1] & v[2]);
-        const uint32_t one = v[7] + (rotate(v[4], 6) ^ rotate(v[4], 11) ^ rotate(v[4], 25)) + choice + round_constants[t] + w[t];
-        const uint32_t two = (rotate(v[0], 2) ^ rotate(v[0], 13) ^ rotate(v[0], 22)) + majority;
-        memmove(v + 1, v, 7 * sizeof *v);
-        v[4] += one;
-        v[0] = one + two;
-    }
-    for (int i = 0; i < 8; i++)
-        state[i] += v[i];
-}
-
 void hash_sha256_begin(hash_sha256 *h)
 {
-    *h = (hash_sha256){.state = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19}};
+    *h = (hash_sha256){.state = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19},
+                         .blocks = sha256_blocks_fast_here() ? sha256_blocks_fast : sha256_blocks_plain};
 }
 
 void hash_sha256_add(hash_sha256 *h, const void *data, size_t bytes)
 {
     const unsigned char *from = data;
     while (bytes > 0) {
-        const size_t at = h->total_bytes % 64, room = 64 - at, take = bytes < room ? bytes : room;
+        const size_t at = h->total_bytes % 64, room = 64 - at;
+        size_t take = bytes < room ? bytes : room;
         if (take == 64) {
-            sha256_block(h->state, from);
+            take = bytes / 64 * 64;
+            h->blocks(h->state, from, take / 64);
         } else {
             memcpy(h->pending + at, from, take);
-            if (take == room) sha256_block(h->state, h->pending);
+            if (take == room) h->blocks(h->state, h->pending, 1);
         }
         h->total_bytes += take;
         from += take;

@@ -15,6 +15,7 @@ typedef struct hash_sha256 {
     uint32_t state[8];
     uint64_t total_bytes;
     unsigned char pending[64];
+    void (*blocks)(uint32_t state[8], const unsigned char *data, size_t blocks); /* base/sha256_blocks.h */
 } hash_sha256;
 #define HASH_SHA256_TEXT 65 /* characters of the hexadecimal form with its final zero */
 

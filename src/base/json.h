@@ -14,7 +14,7 @@
 
 /* Parses `size` bytes of UTF-8 into a new reference (json_decref it). Duplicate keys, trailing text and nesting
  * beyond 2048 levels are refused. Fails with SAT_BAD_INPUT, naming line and column. On failure *root is NULL. */
-sat_status json_parse(const void *text, size_t size, json_t **root, sat_error *error);
+sat_status json_parse(const void *bytes, size_t size, json_t **root, sat_error *error);
 /* The same from a file; also SAT_IO. The error names the file. */
 sat_status json_read(const char *path, json_t **root, sat_error *error);
 
@@ -62,7 +62,7 @@ typedef enum json_order { JSON_AS_INSERTED, JSON_SORTED } json_order;
 char *json_text(const json_t *root, json_layout layout, json_order order, size_t *length);
 /* Writes it, pretty, whole or not at all. Fails with SAT_IO, SAT_NO_MEMORY. */
 sat_status json_write(const char *path, const json_t *root, json_order order, sat_error *error);
-/* A real with the fewest digits that read back as `value`; `text` gets it with its final zero. Finite values only. */
-void json_number_text(double value, char text[32]);
+/* A real with the fewest digits that read back as `value`; `words` gets it with its final zero. Finite values only. */
+void json_number_text(double value, char words[32]);
 
 #endif
