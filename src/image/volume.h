@@ -27,12 +27,12 @@ size_t voxel_bytes(voxel_type type);
 /* What a NIfTI header says about position, kept so that a mask goes back into the file's own
  * geometry unchanged. For scans from elsewhere it is filled to mean the same (sform only). */
 typedef struct volume_form {
-    int16_t qform_code, sform_code;
-    float quaternion_bcd[3], quaternion_offset_mm[3];
-    float srow_mm[3][4];
-    float pixdim[8];     /* pixdim[0] is qfac */
+    int nifti_version;               /* 1 or 2: what follows was in a file; 0: not from NIfTI, nothing follows   */
+    int qform_code, sform_code;      /* 0 to 5; anything else in a file counts as 0                              */
+    double quaternion_bcd[3], quaternion_offset_mm[3];
+    double srow_mm[3][4];            /* NIfTI-1's float32 numbers, widened, so that they go back unchanged       */
+    double pixdim[8];                /* [0] is qfac, -1 or 1; [1..3] spacing, never negative or 0                */
     uint8_t xyzt_units;
-    bool from_nifti;     /* the fields above were in a file */
 } volume_form;
 
 /* Things worth telling the user that did not stop the reading; a bit set. */
@@ -44,6 +44,8 @@ enum {
     VOLUME_WARNS_LEFT_HANDED = 1 << 4,   /* mirrored axes (legal, and common for LAS)               */
     VOLUME_WARNS_NOT_FINITE = 1 << 5,    /* NaN or infinite voxels                                  */
     VOLUME_WARNS_TRAILING = 1 << 6,      /* more bytes in the file than the header promises         */
+    VOLUME_WARNS_UNITS = 1 << 7,         /* the header says metres or micrometres; taken as mm      */
+    VOLUME_WARNS_END = 1 << 8,           /* no warning: one past the last, for loops over all bits  */
 };
 
 /* Voxels as the file stores them. A physical value is, in double, slope * stored + intercept,
@@ -51,7 +53,8 @@ enum {
 typedef struct volume {
     geometry grid;           /* voxel_to_world as used (after the repair of pipeline.md, section 1) */
     voxel_type type;
-    void *stored;            /* owned; [k][j][i], i fastest; native byte order                      */
+    void *stored;            /* owned; [k][j][i], i fastest; native byte order; aligned for its type */
+    void *memory;            /* owned; the block that `stored` lies in; NULL: `stored` is the block */
     bool scaled;
     double slope, intercept;
     volume_form form;
@@ -62,10 +65,16 @@ typedef struct volume {
 /* i * j * k. */
 size_t volume_voxels(const volume *v);
 
-/* Physical values of voxels [first, first + count), in storage order (i fastest). Thread-safe. */
+/* "int16", "float32", ...; static storage. */
+const char *voxel_type_name(voxel_type type);
+
+/* Physical values of voxels [first, first + count), in storage order (i fastest). Thread-safe: threads share the
+ * work by taking ranges. Source of the arithmetic: pipeline.md, section 1 (product and sum in double, one rounding). */
 void volume_values(const volume *v, size_t first, size_t count, float *values);
 
-/* One sentence for the user about a VOLUME_WARNS_ bit; static storage. */
+/* One sentence for the user about a VOLUME_WARNS_ bit; static storage. To say all that a volume warns of:
+ *     for (unsigned bit = 1; bit < VOLUME_WARNS_END; bit <<= 1)
+ *         if (v.warnings & bit) say(volume_warning_text(bit)); */
 const char *volume_warning_text(unsigned bit);
 
 /* Frees the voxels. Safe on a zeroed volume and when called twice. */
