@@ -3,6 +3,7 @@
 #include "image/nifti_header.h"
 
 #include "image/geometry.h"
+#include "image/orientation.h"
 
 #include <float.h>
 #include <math.h>
@@ -114,12 +115,10 @@ static sat_status type_from_code(int code, voxel_type *type, sat_error *error)
 
 static void form_lengths(const double affine[3][4], int rank, double lengths[4])
 {
-    affine_column_lengths(affine, lengths);
+    affine_spacing(affine, lengths);
     /* With four dimensions the comparison of the release takes in the translation column with its 1 below. */
     lengths[3] = rank < 4 ? 1 : sqrt(affine[0][3] * affine[0][3] + affine[1][3] * affine[1][3]
                                      + affine[2][3] * affine[2][3] + 1);
-    for (int n = 0; n < 4; n++)
-        if (lengths[n] == 0) lengths[n] = 1;
 }
 
 /* numpy.allclose(a, b), whose tolerance leans on b. */
@@ -186,8 +185,8 @@ sat_status nifti_form_affine(const volume_form *form, int rank, const int64_t sh
         const double apart = affine_corner_distance_mm(sform, qform, shape_ijk);
         if (!(apart <= 0.1 * fmin(used[0], fmin(used[1], used[2])))) *warnings |= VOLUME_WARNS_FORMS_DIFFER;
     }
-    double inverse[3][4];
-    if (!all_finite(affine) || !affine_invert(affine, inverse))
+    /* Flat: less than a millionth of the box that perpendicular axes of these lengths would span. */
+    if (!all_finite(affine) || !(fabs(affine_determinant(affine)) > 1e-6 * used[0] * used[1] * used[2]))
         return sat_fail(error, SAT_BAD_INPUT,
                         "the header's %s puts all voxels into a plane or nowhere; export the scan again or set its position",
                         form->sform_code ? "sform" : form->qform_code ? "qform" : "voxel spacing");

@@ -5,7 +5,7 @@
 
 /* ---------------------------------------------------------------- affines */
 
-void affine_multiply(double left[3][4], double right[3][4], double product[3][4])
+void affine_multiply(const double left[3][4], const double right[3][4], double product[3][4])
 {
     for (int row = 0; row < 3; row++)
         for (int column = 0; column < 4; column++) {
@@ -17,7 +17,7 @@ void affine_multiply(double left[3][4], double right[3][4], double product[3][4]
         }
 }
 
-bool affine_solve(double left[3][4], double right[3][4], double solution[3][4])
+bool affine_solve(const double left[3][4], const double right[3][4], double solution[3][4])
 {
     double a[3][7]; /* left's 3 x 3 part, then the right-hand sides: three columns and the translation's difference */
     for (int row = 0; row < 3; row++) {
@@ -53,13 +53,13 @@ bool affine_solve(double left[3][4], double right[3][4], double solution[3][4])
     return true;
 }
 
-bool affine_invert(double matrix[3][4], double inverse[3][4])
+bool affine_invert(const double matrix[3][4], double inverse[3][4])
 {
     double identity[3][4] = {{1, 0, 0, 0}, {0, 1, 0, 0}, {0, 0, 1, 0}};
     return affine_solve(matrix, identity, inverse);
 }
 
-void affine_spacing(double affine[3][4], double spacing_mm[3])
+void affine_spacing(const double affine[3][4], double spacing_mm[3])
 {
     for (int axis = 0; axis < 3; axis++) {
         double square = affine[0][axis] * affine[0][axis];
@@ -101,7 +101,7 @@ sat_status orientation_code_check(const char *code, sat_error *error)
 
 /* Closest orthogonal matrix to the 3x3 part with its columns made unit: the polar factor, by Newton's iteration
  * X <- (X + X^-T) / 2, which converges for every regular matrix (Higham, SIAM J. Sci. Stat. Comput. 7, 1986). */
-static bool nearest_rotation(double affine[3][4], double rotation[3][4])
+bool affine_nearest_rotation(const double affine[3][4], double rotation[3][4])
 {
     double spacing[3];
     affine_spacing(affine, spacing);
@@ -123,12 +123,12 @@ static bool nearest_rotation(double affine[3][4], double rotation[3][4])
 }
 
 /* For each voxel axis its world axis and direction. */
-static sat_status world_axes(double affine[3][4], int world[3], int sign[3], sat_error *error)
+static sat_status world_axes(const double affine[3][4], int world[3], int sign[3], sat_error *error)
 {
     /* Entries this close count as equal: a turn by 45 degrees, where rounding must not decide. */
     const double equal = 1e-12;
     double rotation[3][4];
-    if (!nearest_rotation(affine, rotation))
+    if (!affine_nearest_rotation(affine, rotation))
         return sat_fail(error, SAT_BAD_INPUT,
                         "the scan's axes are not three independent directions; its header's orientation is damaged");
     bool taken[3] = {false, false, false};
@@ -143,7 +143,7 @@ static sat_status world_axes(double affine[3][4], int world[3], int sign[3], sat
     return SAT_OK;
 }
 
-sat_status orientation_find(double voxel_to_world[3][4], const char *code, orientation *found, sat_error *error)
+sat_status orientation_find(const double voxel_to_world[3][4], const char *code, orientation *found, sat_error *error)
 {
     int world[3], sign[3];
     sat_status status = orientation_code_check(code, error);
@@ -161,7 +161,7 @@ sat_status orientation_find(double voxel_to_world[3][4], const char *code, orien
     return SAT_OK;
 }
 
-sat_status orientation_code_of(double voxel_to_world[3][4], char code[4], sat_error *error)
+sat_status orientation_code_of(const double voxel_to_world[3][4], char code[4], sat_error *error)
 {
     int world[3], sign[3];
     const sat_status status = world_axes(voxel_to_world, world, sign, error);
@@ -173,7 +173,7 @@ sat_status orientation_code_of(double voxel_to_world[3][4], char code[4], sat_er
     return SAT_OK;
 }
 
-void orientation_apply(const orientation *o, const int64_t shape[3], double affine[3][4], int64_t oriented_shape[3],
+void orientation_apply(const orientation *o, const int64_t shape[3], const double affine[3][4], int64_t oriented_shape[3],
                        double oriented_affine[3][4])
 {
     double to_file[3][4] = {{0}}; /* oriented index -> file index */

@@ -23,22 +23,25 @@ sat_status orientation_code_check(const char *code, sat_error *error);
  * letter, and so on): nearest rotation, then voxel axes 0, 1, 2 in turn take the world axis on which they lie
  * most, the lower one among equals (pipeline.md, section 2, steps 1 and 2).
  * Fails with SAT_BAD_ARGUMENT (code) or SAT_BAD_INPUT (an affine with entries that are not finite). */
-sat_status orientation_find(double voxel_to_world[3][4], const char *code, orientation *found, sat_error *error);
+sat_status orientation_find(const double voxel_to_world[3][4], const char *code, orientation *found, sat_error *error);
 
 /* The code of the array's own axes, for example "LPS", into code[4]. */
-sat_status orientation_code_of(double voxel_to_world[3][4], char code[4], sat_error *error);
+sat_status orientation_code_of(const double voxel_to_world[3][4], char code[4], sat_error *error);
 
 /* Shape and affine after turning; the affine rounded to float32 as pipeline.md, section 2, step 4 asks. */
-void orientation_apply(const orientation *o, const int64_t shape[3], double affine[3][4], int64_t oriented_shape[3],
+void orientation_apply(const orientation *o, const int64_t shape[3], const double affine[3][4], int64_t oriented_shape[3],
                        double oriented_affine[3][4]);
 
 /* product = left * right, entries summed in index order. product may not be one of the factors. */
-void affine_multiply(double left[3][4], double right[3][4], double product[3][4]);
+void affine_multiply(const double left[3][4], const double right[3][4], double product[3][4]);
 /* solution = left^-1 * right by elimination with row pivoting, so that a matrix with one entry in each row and
  * column gives exactly 1 / entry and exact zeros. False where left is singular. */
-bool affine_solve(double left[3][4], double right[3][4], double solution[3][4]);
-bool affine_invert(double matrix[3][4], double inverse[3][4]);
+bool affine_solve(const double left[3][4], const double right[3][4], double solution[3][4]);
+bool affine_invert(const double matrix[3][4], double inverse[3][4]);
 /* Lengths of the first three columns, in mm; 0 counts as 1. */
-void affine_spacing(double affine[3][4], double spacing_mm[3]);
+void affine_spacing(const double affine[3][4], double spacing_mm[3]);
+/* The orthogonal matrix closest to the 3x3 part with its columns made unit (polar factor), handedness kept; the fourth
+ * column is 0. False where the columns are not three independent directions. */
+bool affine_nearest_rotation(const double affine[3][4], double rotation[3][4]);
 
 #endif
