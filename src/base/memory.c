@@ -1,6 +1,5 @@
 #include "base/memory.h"
 
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -68,10 +67,12 @@ static uint64_t proc_field(const char *path, const char *key)
     return memory_proc_field(contents, key);
 }
 
+enum { GROUP_PATH_BYTES = 4096 };
+
 /* A control group's number; UINT64_MAX for "max", none, or version 1's "no limit" (a huge number). */
 static uint64_t group_value(const char *folder, const char *name)
 {
-    char path[PATH_MAX + 64], contents[64];
+    char path[GROUP_PATH_BYTES + 64], contents[64];
     snprintf(path, sizeof path, "%s/%s", folder, name);
     read_small(path, contents, sizeof contents);
     if (contents[0] < '0' || contents[0] > '9') return UINT64_MAX;
@@ -110,7 +111,7 @@ static void group_limits(uint64_t *limit, uint64_t *room)
         *path++ = '\0';
         const bool version2 = controllers[1] == '\0';
         if (!version2 && !strstr(controllers + 1, "memory")) continue;
-        char folder[PATH_MAX];
+        char folder[GROUP_PATH_BYTES];
         const char *const root = version2 ? "/sys/fs/cgroup" : "/sys/fs/cgroup/memory";
         snprintf(folder, sizeof folder, "%s%s", root, path);
         for (char *slash; strlen(folder) > strlen(root); *slash = '\0') {

@@ -6,6 +6,7 @@
 #include "cli/verbs.h"
 #include "cli/version.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -42,10 +43,17 @@ static int complain(const char *verb_name, sat_status status, const sat_error *e
     return sat_exit_code(status);
 }
 
+/* A full disk behind standard output is only seen when it is flushed. */
+static sat_status flush_results(sat_error *error)
+{
+    return fflush(stdout) == 0 && !ferror(stdout) ? SAT_OK : sat_fail_system(error, "standard output", "write", errno);
+}
+
 static sat_status print_text(text *t, sat_error *error)
 {
-    const sat_status status = text_check(t, error);
+    sat_status status = text_check(t, error);
     if (status == SAT_OK) fputs(t->data, stdout);
+    if (status == SAT_OK) status = flush_results(error);
     text_free(t);
     return status;
 }
@@ -98,9 +106,7 @@ done:
     if (settings) options_free(v->options, settings);
     free(settings);
     free(operands);
-    /* A full disk behind standard output is only seen here. */
-    if (fflush(stdout) != 0 && status == SAT_OK)
-        status = sat_fail(&error, SAT_NO_MEMORY, "cannot write the results to standard output");
+    if (status == SAT_OK) status = flush_results(&error);
     if (status != SAT_OK) return complain(v->name, status, &error);
     return failed_cases > 0 ? EXIT_SOME_FAILED : 0;
 }
