@@ -18,7 +18,8 @@ typedef void tile_load_kernel(const feature_map *from, const load_rule *rule, co
 /* The 3x3x3 neighbourhoods of output voxels [origin, origin + shape), for a convolution with few input
  * channels as one matrix product: rows of `row_length` values, in the order [x][y][z]; value
  * ((dx * 3 + dy) * 3 + dz) * channels + c of a row is channel c of input voxel
- * stride * (x, y, z) + (dx, dy, dz) - 1, 0 outside the map; values from 27 * channels to row_length are 0. */
+ * stride * (x, y, z) + (dx, dy, dz) - 1 after `rule` (NULL: none), 0 outside the map; values from 27 * channels
+ * to row_length are 0. */
 typedef void tile_load_patches_kernel(const feature_map *from, const load_rule *rule, const int origin_xyz[3],
                                       const int shape_xyz[3], int stride, element_type type, void *rows,
                                       int row_length);

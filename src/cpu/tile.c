@@ -1,0 +1,13 @@
+#include "cpu/tile.h"
+
+#include "cpu/levels.h"
+
+static const tile_kernels *const by_level[] = {
+    [PROCESSOR_PLAIN] = &tile_kernels_plain,
+};
+
+tile_kernels tile_kernels_for(processor_level level)
+{
+    const size_t last = sizeof by_level / sizeof by_level[0] - 1;
+    return *by_level[(size_t)level < last ? (size_t)level : last];
+}
