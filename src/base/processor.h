@@ -19,4 +19,8 @@ processor_level processor_best(void);
 /* "plain", "avx2", ...; static storage. */
 const char *processor_level_name(processor_level level);
 
+/* How many threads this process can run at once: the processors it may use (taskset, a batch system), or fewer
+ * where a control group (a container started with --cpus) grants less time. At least 1. Thread-safe. */
+int processor_cores(void);
+
 #endif

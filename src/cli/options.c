@@ -1,12 +1,11 @@
-#define _GNU_SOURCE /* sched_getaffinity */
 #include "cli/options.h"
 #include "base/memory.h"
+#include "base/processor.h"
 #include "base/text.h"
 
 #include <errno.h>
 #include <limits.h>
 #include <math.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -273,13 +272,6 @@ static sat_status take_letters(parser *p, const char *argument)
     return SAT_OK;
 }
 
-static int cores(void)
-{
-    cpu_set_t mask;
-    const int count = sched_getaffinity(0, sizeof mask, &mask) == 0 ? CPU_COUNT(&mask) : 1;
-    return count > 0 ? count : 1;
-}
-
 sat_status options_parse(const option *options, int count, char *const *arguments, void *settings,
                          const char **operands, int *operand_count, sat_error *error)
 {
@@ -297,7 +289,7 @@ sat_status options_parse(const option *options, int count, char *const *argument
             status = argument[1] == '-' ? take_long(&p, argument) : take_letters(&p, argument);
     }
     common_settings *common = settings;
-    if (common->threads == 0) common->threads = cores();
+    if (common->threads == 0) common->threads = processor_cores();
     return status;
 }
 

@@ -19,6 +19,9 @@ void version_print(bool verbose)
     if (!verbose) return;
     char words[MEMORY_TEXT];
     print_row("instructions", processor_level_name(processor_best()));
+    char threads[16];
+    snprintf(threads, sizeof threads, "%d", processor_cores());
+    print_row("cores", threads);
     print_row("memory", memory_print_bytes(memory_physical_bytes(), words));
 #ifdef __clang__
     print_row("compiler", __VERSION__);
