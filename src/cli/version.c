@@ -2,6 +2,7 @@
 #include "base/memory.h"
 #include "base/processor.h"
 #include "cli/help.h"
+#include "cpu/onednn.h"
 
 #include "sat3d.h"
 
@@ -33,6 +34,7 @@ void version_print(bool verbose)
 #else
     print_row("OpenMP", "no: one thread only");
 #endif
+    print_row("oneDNN", onednn_version());
     print_row("libdeflate", LIBDEFLATE_VERSION_STRING);
     print_row("zlib", zlibVersion());
     print_row("Jansson", JANSSON_VERSION);

@@ -4,8 +4,8 @@ failed=0
 names() { awk 'NF >= 3 {print $NF}' | sed 's/@.*//' | sort -u; }
 exported=$(nm -D --defined-only "$SAT3D_BUILD/libsat3d.so" | names)
 linkable=$(nm -g --defined-only "$SAT3D_BUILD/libsat3d.a" | names)
-# Sanitizers and coverage add names of their own, with underscores in front.
-strangers=$(printf '%s\n' "$exported" "$linkable" | sort -u | grep -vE '^(sat_|__)' || true)
+# Sanitizers, coverage and clang's OpenMP add names of their own, with underscores or a dot in front.
+strangers=$(printf '%s\n' "$exported" "$linkable" | sort -u | grep -vE '^(sat_|__|\.)' || true)
 [ -z "$strangers" ] || { echo "shown by libsat3d but not ours to show:"; echo "$strangers"; failed=1; }
 for name in $(grep -oE '^SAT_API [^(]*\(' include/sat3d.h | grep -oE 'sat_[a-z0-9_]+\($' | tr -d '('); do
     for list in "$exported" "$linkable"; do
