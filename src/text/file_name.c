@@ -29,9 +29,9 @@ static sat_status make_name(const char *label, char name[FILE_NAME_MAX], sat_err
     name[used] = 0;
     free(lower);
     if (strcmp(name, ".") == 0 || used == 0)
-        strcpy(name, "_");
+        memcpy(name, "_", 2);
     else if (strcmp(name, "..") == 0)
-        strcpy(name, "__");
+        memcpy(name, "__", 3);
     return SAT_OK;
 }
 
