@@ -4,6 +4,11 @@
 
 static const tile_kernels *const by_level[] = {
     [PROCESSOR_PLAIN] = &tile_kernels_plain,
+#if defined(__x86_64__)
+    [PROCESSOR_AVX2] = &tile_kernels_avx2,
+    [PROCESSOR_AVX512] = &tile_kernels_avx512,
+    [PROCESSOR_AVX512_BF16] = &tile_kernels_avx512_bf16,
+#endif
 };
 
 tile_kernels tile_kernels_for(processor_level level)

@@ -50,14 +50,6 @@ static void load_patches(const feature_map *from, const load_rule *rule, const i
                 load_patch(from, rule, stride * x - 1, stride * y - 1, stride * z - 1, type, rows, row, row_length);
 }
 
-static void statistics_add(channel_statistics *statistics, int c, float value)
-{
-    statistics->sum[c] += (double)value;
-    statistics->square[c] += (double)value * (double)value;
-    if (value < statistics->minimum[c]) statistics->minimum[c] = value; /* never with not-a-number; sum shows it */
-    if (value > statistics->maximum[c]) statistics->maximum[c] = value;
-}
-
 static void store(const float *tile, const int tile_shape_xyz[3], const int shape_xyz[3], const int origin_xyz[3],
                   feature_map *to, channel_statistics *statistics)
 {

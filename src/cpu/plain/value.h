@@ -48,4 +48,12 @@ static inline float rule_apply(const load_rule *rule, int channel, float x)
     return v < 0 ? rule->slope * v : v;
 }
 
+static inline void statistics_add(channel_statistics *statistics, int c, float value)
+{
+    statistics->sum[c] += (double)value;
+    statistics->square[c] += (double)value * (double)value;
+    if (value < statistics->minimum[c]) statistics->minimum[c] = value; /* never with not-a-number; sum shows it */
+    if (value > statistics->maximum[c]) statistics->maximum[c] = value;
+}
+
 #endif

@@ -1,0 +1,38 @@
+/* Tiles with AVX-512 and no bfloat16 instructions: rounding by integers. */
+#if defined(__x86_64__)
+#include "cpu/avx512/tile_inline.h"
+#include "cpu/levels.h"
+#include "cpu/patches.h"
+
+static void row_load(element_type from_type, element_type to_type, const voxel_row *row, const load_rule *rule)
+{
+    load_row(from_type, to_type, round_by_integers, row, rule);
+}
+
+static void row_store(element_type to_type, const voxel_row *row, channel_statistics *statistics)
+{
+    store_row(to_type, round_by_integers, row, statistics);
+}
+
+static void load(const feature_map *from, const load_rule *rule, const int origin_xyz[3], const int shape_xyz[3],
+                 element_type type, void *tile, int tile_channels, int channel_offset)
+{
+    box_load(row_load, from, rule, origin_xyz, shape_xyz, type, tile, tile_channels, channel_offset);
+}
+
+static void load_patches(const feature_map *from, const load_rule *rule, const int origin_xyz[3],
+                         const int shape_xyz[3], int stride, element_type type, void *rows, int row_length)
+{
+    patches_by_boxes(load, tile_kernels_plain.load_patches, from, rule, origin_xyz, shape_xyz, stride, type, rows,
+                     row_length);
+}
+
+static void store(const float *tile, const int tile_shape_xyz[3], const int shape_xyz[3], const int origin_xyz[3],
+                  feature_map *to, channel_statistics *statistics)
+{
+    box_store(row_store, row_load, tile, tile_shape_xyz, shape_xyz, origin_xyz, to, statistics);
+}
+
+const tile_kernels tile_kernels_avx512 = {load, load_patches, store};
+
+#endif
