@@ -11,11 +11,14 @@
 #include <stdint.h>
 
 /* Where the voxels go: called in the file's order ([k][j][i], i fastest), each with the next whole slices, from the calling
- * thread. A status other than SAT_OK stops the work and is returned. Either may be NULL. */
+ * thread. A status other than SAT_OK stops the work and is returned. Each may be NULL. */
 typedef struct restore_sink {
     void *context;
     sat_status (*mask)(void *context, const uint8_t *mask, size_t voxels, sat_error *error);             /* 0 or 1 */
     sat_status (*probability)(void *context, const float *probability, size_t voxels, sat_error *error);
+    /* instead of the two above for slices in which nothing was computed: `voxels` zeros of each. A writer that
+     * knows how zeros look when compressed saves most of its work here. */
+    sat_status (*nothing)(void *context, size_t voxels, sat_error *error);
 } restore_sink;
 
 typedef struct restore_found {
