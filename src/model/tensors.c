@@ -44,7 +44,7 @@ __attribute__((format(printf, 3, 4))) static model_tensor *add(list_builder *b, 
     }
     if (b->failed) return &b->nowhere;
     model_tensor *tensor = &b->list->tensors[b->list->count++];
-    *tensor = (model_tensor){.part = b->part, .dimensions = shape.dimensions};
+    *tensor = (model_tensor){.part = b->part, .exact = shape.dimensions < 2, .dimensions = shape.dimensions};
     memcpy(tensor->shape, shape.sizes, sizeof tensor->shape);
     va_list arguments;
     va_start(arguments, format);
@@ -144,6 +144,7 @@ sat_status model_tensors_vision(const vision_sizes *vision, model_tensor_list *l
     for (int s = 0; s < vision->stages; s++)
         pooled += vision->features[s];
     add_backbone(&b, vision);
+    if (!b.failed) list->tensors[0].exact = true; /* the first convolution */
     b.part = PART_TOKEN_PROJECTION;
     add_perceptron(&b, "projection_layer", pooled, vision->projection_hidden, vision->query_width);
     add_query_decoder(&b, vision);
@@ -199,19 +200,19 @@ sat_status model_tensors_text(const text_sizes *text, model_tensor_list *list, s
     const int64_t width = text->width;
     char name[128];
     add(&b, shape2(text->vocabulary, width), "%sembeddings.word_embeddings.weight", names->tower);
-    add(&b, shape2(text->positions, width), "%sembeddings.position_embeddings.weight", names->tower);
-    if (!mpnet) add(&b, shape2(2, width), "%sembeddings.token_type_embeddings.weight", names->tower);
+    add(&b, shape2(text->positions, width), "%sembeddings.position_embeddings.weight", names->tower)->exact = true;
+    if (!mpnet) add(&b, shape2(2, width), "%sembeddings.token_type_embeddings.weight", names->tower)->exact = true;
     snprintf(name, sizeof name, "%sembeddings.LayerNorm", names->tower);
     add_norm(&b, name, width);
     for (int n = 0; n < text->layers; n++)
         add_tower_layer(&b, text, names, n);
-    if (mpnet) add(&b, shape2(32, text->heads), "%sencoder.relative_attention_bias.weight", names->tower);
+    if (mpnet) add(&b, shape2(32, text->heads), "%sencoder.relative_attention_bias.weight", names->tower)->exact = true;
     add(&b, shape2(width, width), "%spooler.dense.weight", names->tower)->optional = true;
     add(&b, shape1(width), "%spooler.dense.bias", names->tower)->optional = true;
     b.part = PART_TEXT_PROJECTION;
     if (mpnet) add_perceptron(&b, "projection_layer", width, text->projection_hidden, text->output_width);
     b.part = PART_MODALITY;
-    add(&b, shape2(text->modality_rows, text->output_width), "modality_embed.weight");
+    add(&b, shape2(text->modality_rows, text->output_width), "modality_embed.weight")->exact = true;
     return finish(&b, error);
 }
 

@@ -22,6 +22,7 @@ typedef struct model_tensor {
     char name[MODEL_NAME_MAX]; /* without "module."; canonical */
     model_part part;
     bool optional;             /* stored by the release, never used, may be missing: a text tower's pooler */
+    bool exact;                /* stays float32 in a bfloat16 file: see model_tensors_vision              */
     int dimensions;
     int64_t shape[WEIGHT_DIMENSIONS_MAX];
 } model_tensor;
@@ -32,7 +33,11 @@ typedef struct model_tensor_list {
 } model_tensor_list;
 
 /* The tensors of the vision network; mid heads only if vision->mid_heads. `vision` was checked
- * (model_description_check). Fails with SAT_NO_MEMORY. Free with model_tensors_free, also after a failure. */
+ * (model_description_check). Fails with SAT_NO_MEMORY. Free with model_tensors_free, also after a failure.
+ *
+ * A bfloat16 file rounds what bfloat16 kernels round anyway: the operands of products, which are nearly all of a model's
+ * bytes. `exact` are the others: what is added or multiplied in float32 (norms, biases, tables of positions, types, relative
+ * positions and modalities), and the first convolution, whose three equal input channels are summed before any rounding. */
 sat_status model_tensors_vision(const vision_sizes *vision, model_tensor_list *list, sat_error *error);
 /* Those of the text encoder; none for TEXT_NONE. */
 sat_status model_tensors_text(const text_sizes *text, model_tensor_list *list, sat_error *error);
