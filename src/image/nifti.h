@@ -41,7 +41,7 @@ sat_status nifti_read(const char *path, int64_t volume_index, volume *v, sat_err
 
 typedef struct nifti_write_options {
     int threads;             /* for compression; the file does not depend on it; < 1 counts as 1         */
-    int level;               /* GZIP_LEVEL_IMAGE or GZIP_LEVEL_LABELS; 0: by type, 1- and 2-byte integers as labels */
+    int level;               /* GZIP_LEVEL_IMAGE or GZIP_LEVEL_LABELS; 0: labels for uint8, else image    */
     double slope, intercept; /* physical = slope * stored + intercept; slope 0: no scaling                */
     const char *description; /* UTF-8, kept up to 79 bytes; NULL: none. Never put a person's data here    */
 } nifti_write_options;       /* a zeroed one is fine; NULL means the same                                 */
@@ -57,9 +57,10 @@ typedef struct nifti_writer {
 } nifti_writer;
 
 /* Begins a file on the grid of `scan` (borrowed for the call; its voxels are not touched and may be NULL): its dims, sform
- * and qform with their codes, and units are kept, so that every program shows scan and mask alike. For a scan that was not
- * NIfTI, or whose position was guessed, the forms say the grid that was used. Nothing else is copied: no description, no
- * extension. warnings has VOLUME_WARNS_SHEARED where the sform is sheared: kept, but ITK refuses it; say so.
+ * and qform with their codes, and units are kept, also where they are missing, so that every program shows scan and mask
+ * alike, whatever it makes of them. For a scan that was not NIfTI the forms say its grid. Nothing else is copied: no
+ * description, no extension. w->warnings has VOLUME_WARNS_SHEARED where the sform is sheared: kept, but ITK refuses it; say
+ * so to the user.
  * Fails with SAT_BAD_ARGUMENT (axes too long), SAT_IO, SAT_NO_MEMORY. */
 sat_status nifti_writer_open_like(const char *path, const volume *scan, voxel_type type, const nifti_write_options *options,
                                   nifti_writer *w, sat_error *error);

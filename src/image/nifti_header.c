@@ -173,8 +173,11 @@ sat_status nifti_form_affine(const volume_form *form, int rank, const int64_t sh
     form_lengths(sform, rank, of_sform);
     form_lengths(qform, rank, of_qform);
     const double *pixdim = form->pixdim + 1;
+    /* The comparison over three axes is ours: with four, an empty qform would "agree" (its translation column has the
+     * length 1, as pixdim[4] often is) and replace a good sform, sides and all. */
     const bool repaired = form->sform_code != 0 && rank < 5 && !all_close(pixdim, used, rank)
-                          && !all_close(of_sform, pixdim, rank) && qform_sound && all_close(of_qform, pixdim, rank);
+                          && !all_close(of_sform, pixdim, rank) && !all_close(of_sform, pixdim, 3) && qform_sound
+                          && all_close(of_qform, pixdim, rank);
     if (repaired) {
         *warnings |= VOLUME_WARNS_FORM_REPAIRED;
         for (int r = 0; r < 3; r++)
@@ -190,8 +193,7 @@ sat_status nifti_form_affine(const volume_form *form, int rank, const int64_t sh
         return sat_fail(error, SAT_BAD_INPUT,
                         "the header's %s puts all voxels into a plane or nowhere; export the scan again or set its position",
                         form->sform_code ? "sform" : form->qform_code ? "qform" : "voxel spacing");
-    /* 1e-4: half a hundredth of a degree; a hundred times what float32 rounding makes, and where ITK begins to refuse. */
-    if (affine_shear(affine) > 1e-4) *warnings |= VOLUME_WARNS_SHEARED;
+    if (affine_shear(affine) > NIFTI_SHEAR_LIMIT) *warnings |= VOLUME_WARNS_SHEARED;
     if (affine_determinant(affine) < 0) *warnings |= VOLUME_WARNS_LEFT_HANDED;
     return SAT_OK;
 }

@@ -11,6 +11,10 @@ enum {
     NIFTI2_VOXELS_AT = 544,
 };
 
+/* Largest |cosine| between axes that counts as perpendicular: half a hundredth of a degree; a hundred times what float32
+ * rounding makes of perpendicular axes, and about where ITK begins to refuse. */
+#define NIFTI_SHEAR_LIMIT 1e-4
+
 typedef enum nifti_kind { NIFTI_NONE, NIFTI_ANALYZE, NIFTI_1, NIFTI_2 } nifti_kind;
 
 typedef struct nifti_header {
