@@ -53,5 +53,6 @@ bool progress_cancelled(const progress *p) { return p && atomic_load(&p->cancell
 
 sat_status progress_check(const progress *p, sat_error *error)
 {
-    return progress_cancelled(p) ? sat_fail(error, SAT_CANCELLED, "interrupted; nothing half-done was left behind") : SAT_OK;
+    return progress_cancelled(p) ? sat_fail(error, SAT_CANCELLED, "interrupted; nothing half-done was left behind")
+                                 : SAT_OK;
 }

@@ -11,11 +11,11 @@
  * without end; the first failure stays and later additions do nothing, so that a caller adds freely and
  * asks once, with text_check. Starts as text_open leaves it; not thread-safe. */
 typedef struct text {
-    char *data;     /* owned; zero-terminated, "" while empty (never NULL after text_open) */
-    size_t length;  /* bytes without the final zero */
-    size_t room;    /* bytes allocated; 0 while `data` is the shared empty string */
-    size_t most;    /* `length` never exceeds this */
-    bool too_long;  /* more than `most` was asked for */
+    char *data;    /* owned; zero-terminated, "" while empty (never NULL after text_open) */
+    size_t length; /* bytes without the final zero */
+    size_t room;   /* bytes allocated; 0 while `data` is the shared empty string */
+    size_t most;   /* `length` never exceeds this */
+    bool too_long; /* more than `most` was asked for */
     bool no_memory;
 } text;
 

@@ -69,7 +69,8 @@ static void add_zsh_options(text *out, const option *options)
 {
     for (const option *o = options; o->name; o++) {
         if (o->hidden) continue;
-        text_format(out, " \\\n        '%s--%s", o->kind == OPTION_TEXTS || o->kind == OPTION_COUNT ? "*" : "", o->name);
+        text_format(out, " \\\n        '%s--%s", o->kind == OPTION_TEXTS || o->kind == OPTION_COUNT ? "*" : "",
+                    o->name);
         text_add(out, "[");
         add_zsh(out, o->help);
         text_add(out, "]");

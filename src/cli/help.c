@@ -81,8 +81,9 @@ static bool has_visible(const option *options)
 
 void help_program(text *out)
 {
-    text_add(out, "sat3d segments anything in a 3-D medical scan from words.\n\n"
-                  "  sat3d segment scan.nii.gz --model sat.safetensors --modality ct -p liver -p \"left kidney\" -o out/\n");
+    text_add(out,
+             "sat3d segments anything in a 3-D medical scan from words.\n\n"
+             "  sat3d segment scan.nii.gz --model sat.safetensors --modality ct -p liver -p \"left kidney\" -o out/\n");
     const char *group = NULL;
     for (const verb *const *v = verbs; *v; v++) {
         if (!(*v)->group) continue;
@@ -92,9 +93,11 @@ void help_program(text *out)
     }
     text_add(out, "\nMore\n");
     add_row(out, "VERB --help", "an example, then all options of a verb");
-    add_row(out, "--version [--verbose]", "which version; with --verbose also its libraries and what the processor can do");
-    text_add(out, "\nExit codes: 0 done, 1 some cases failed, 2 wrong usage, 3 bad input, 4 not enough memory or disk,\n"
-                  "130 interrupted.\n\n" HELP_DISCLAIMER "\n");
+    add_row(out, "--version [--verbose]",
+            "which version; with --verbose also its libraries and what the processor can do");
+    text_add(out,
+             "\nExit codes: 0 done, 1 some cases failed, 2 wrong usage, 3 bad input, 4 not enough memory or disk,\n"
+             "130 interrupted.\n\n" HELP_DISCLAIMER "\n");
 }
 
 void help_verb(text *out, const verb *v)

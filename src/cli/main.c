@@ -1,39 +1,17 @@
 /* sat3d, the program: finds the verb, reads its options, runs it, says how it ended. */
-#define _POSIX_C_SOURCE 200809L /* sigaction */
 #include "base/text.h"
 #include "cli/help.h"
+#include "cli/interrupt.h"
 #include "cli/terminal.h"
 #include "cli/verbs.h"
 #include "cli/version.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum { HELP_BYTES_MAX = 1 << 20, EXIT_SOME_FAILED = 1 };
-
-/* The signal handler's only way to the work; set before the handler is. */
-static progress *watched;
-
-static void stop(int signal)
-{
-    (void)signal;
-    progress_cancel(watched);
-}
-
-/* The first SIGINT or SIGTERM asks the work to stop, which leaves no half-written file; the second ends the
- * program at once, as the system does it. */
-static void listen_to_signals(progress *p)
-{
-    watched = p;
-    struct sigaction action = {.sa_handler = stop, .sa_flags = (int)SA_RESETHAND};
-    sigemptyset(&action.sa_mask);
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
-    signal(SIGPIPE, SIG_DFL);
-}
 
 /* "sat3d segment: scan.nii: the header promises ...", and the exit code. */
 static int complain(const char *verb_name, sat_status status, const sat_error *error)
@@ -95,9 +73,13 @@ static int run_verb(const verb *v, int count, char *const *arguments)
     if (status != SAT_OK) goto done;
 
     terminal_watch(&screen, &watch, !settings->quiet);
-    listen_to_signals(&watch);
-    verb_call call = {.settings = settings, .operands = operands, .operand_count = operand_count,
-                      .progress = &watch, .screen = &screen, .name = v->name};
+    interrupt_cancels(&watch);
+    verb_call call = {.settings = settings,
+                      .operands = operands,
+                      .operand_count = operand_count,
+                      .progress = &watch,
+                      .screen = &screen,
+                      .name = v->name};
     status = v->run(&call, &error);
     progress_end(&watch);
     terminal_clear(&screen);
@@ -122,7 +104,8 @@ static int unknown_verb(const char *name)
     const char *nearest = text_nearest(name, names);
     sat_error error = {0};
     if (name[0] == '-')
-        sat_fail(&error, SAT_BAD_ARGUMENT, "options follow the verb: sat3d VERB %s; sat3d --help lists the verbs", name);
+        sat_fail(&error, SAT_BAD_ARGUMENT, "options follow the verb: sat3d VERB %s; sat3d --help lists the verbs",
+                 name);
     else if (nearest)
         sat_fail(&error, SAT_BAD_ARGUMENT, "unknown verb %s; did you mean %s?", name, nearest);
     else

@@ -24,8 +24,9 @@ static void add_roff(text *out, const char *words)
 
 static void begin_page(text *out, const char *title, const char *summary)
 {
-    text_format(out, ".\\\" Written by scripts/man from the option tables in src/cli: do not edit.\n"
-                     ".TH %s 1 \"\" \"sat3d %s\" \"sat3d\"\n.SH NAME\n",
+    text_format(out,
+                ".\\\" Written by scripts/man from the option tables in src/cli: do not edit.\n"
+                ".TH %s 1 \"\" \"sat3d %s\" \"sat3d\"\n.SH NAME\n",
                 title, sat_version());
     for (const char *c = title; *c; c++) {
         const char lower = *c >= 'A' && *c <= 'Z' ? (char)(*c - 'A' + 'a') : *c;
@@ -38,9 +39,10 @@ static void begin_page(text *out, const char *title, const char *summary)
 
 static void end_page(text *out)
 {
-    text_add(out, ".SH EXIT STATUS\n"
-                  "0 done, 1 some cases failed, 2 wrong usage, 3 bad input, 4 not enough memory or disk, 130 interrupted.\n"
-                  ".SH NOTES\n" HELP_DISCLAIMER "\n");
+    text_add(out,
+             ".SH EXIT STATUS\n"
+             "0 done, 1 some cases failed, 2 wrong usage, 3 bad input, 4 not enough memory or disk, 130 interrupted.\n"
+             ".SH NOTES\n" HELP_DISCLAIMER "\n");
 }
 
 static void add_examples(text *out, const char *examples)

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* clang-format off */
 #define FIELD(f) offsetof(common_settings, f)
 const option common_options[] = {
     {.name = "threads", .letter = 't', .kind = OPTION_INTEGER, .offset = FIELD(threads), .argument = "N",
@@ -27,6 +28,7 @@ const option common_options[] = {
     {.name = NULL},
 };
 #undef FIELD
+/* clang-format on */
 
 static bool takes_value(const option *o) { return o->kind != OPTION_FLAG && o->kind != OPTION_COUNT; }
 
@@ -102,7 +104,8 @@ static sat_status take_three(const option *o, const char *shown, const char *val
     }
     if (!good)
         return refuse(shown, value, error,
-                      whole ? "three whole numbers of voxels such as 288x288x96" : "three numbers of millimetres such as 1x1x3");
+                      whole ? "three whole numbers of voxels such as 288x288x96"
+                            : "three numbers of millimetres such as 1x1x3");
     for (int axis = 0; axis < 3; axis++) {
         const double extent = three[count == 3 ? axis : 0];
         if (whole)

@@ -32,8 +32,8 @@ typedef struct option_texts {
  *     {.name = "output", .letter = 'o', .kind = OPTION_TEXT, .offset = FIELD(output), .argument = "FOLDER",
  *      .help = "where the masks go (default: beside the scan)"}, */
 typedef struct option {
-    const char *name;           /* long name without the dashes; NULL ends a table                     */
-    char letter;                /* short name, 0 for none                                              */
+    const char *name; /* long name without the dashes; NULL ends a table                     */
+    char letter;      /* short name, 0 for none                                              */
     option_kind kind;
     size_t offset;              /* of the field in the settings                                        */
     const char *argument;       /* how --help names the value: FILE, N, SIZE; NULL for flags, counts and choices */
@@ -45,7 +45,7 @@ typedef struct option {
 
 /* What every verb accepts, and what it means everywhere. A verb's settings begin with this. */
 typedef struct common_settings {
-    int threads;               /* never 0 after options_parse: what was asked for, else the cores this process may use */
+    int threads; /* never 0 after options_parse: what was asked for, else the cores this process may use */
     uint64_t max_memory_bytes; /* 0: not given, the verb's default applies                             */
     bool json;                 /* results on standard output as JSON                                   */
     bool quiet;                /* no progress, no remarks; results and errors only                     */

@@ -22,6 +22,7 @@ typedef struct blob {
     int hounsfield;
 } blob;
 
+/* clang-format off */
 /* Later ones lie on top. The chest is above z = 20 mm. */
 static const blob torso[] = {
     {{0, 0, 0}, {112, 86, 0}, 0, -100},               /* skin and fat     */
@@ -46,6 +47,7 @@ static const blob torso[] = {
     {{0, -72, 0}, {8, 14, 0}, 0, 330},                /* spinous process  */
     {{0, -66, 0}, {9, 8, 0}, 0, 20},                  /* spinal canal     */
 };
+/* clang-format on */
 
 static bool inside(const blob *b, const double at_mm[3])
 {

@@ -9,8 +9,8 @@
 
 /* What the listener remembers between calls; starts as {0}. */
 typedef struct terminal {
-    FILE *out;             /* borrowed: standard error */
-    const char *stage;     /* that the line now shows; NULL when the line is empty */
+    FILE *out;         /* borrowed: standard error */
+    const char *stage; /* that the line now shows; NULL when the line is empty */
     double started_seconds;
 } terminal;
 

@@ -15,6 +15,7 @@ typedef struct scan_settings {
     bool skip_air, cache;
 } scan_settings;
 
+/* clang-format off */
 static const char *const types[] = {"f32", "bf16", NULL};
 #define FIELD(f) offsetof(scan_settings, f)
 static const option scan_options[] = {
@@ -30,6 +31,7 @@ static const option scan_options[] = {
     {.name = NULL},
 };
 #undef FIELD
+/* clang-format on */
 
 enum { ARGUMENTS_MAX = 16 };
 
@@ -57,8 +59,8 @@ static outcome parse(const char *const *words)
 static void every_kind_is_read(void **state)
 {
     (void)state;
-    outcome o = PARSE("scan.nii", "-o", "out", "--prompt=liver", "-p", "left kidney", "-pspleen", "--count", "-3", "--dtype",
-                      "bf16", "--window=288x288x96", "--spacing=1x1x3", "--overlap=0.25");
+    outcome o = PARSE("scan.nii", "-o", "out", "--prompt=liver", "-p", "left kidney", "-pspleen", "--count", "-3",
+                      "--dtype", "bf16", "--window=288x288x96", "--spacing=1x1x3", "--overlap=0.25");
     assert_string_equal(o.error.message, "");
     assert_int_equal(o.status, SAT_OK);
     assert_string_equal(o.settings.output, "out");
@@ -162,8 +164,14 @@ static void help_shows_the_example_first_and_every_option(void **state)
 {
     (void)state;
     const scan_settings defaults = {.cache = true};
-    const verb v = {.name = "try", .group = "g", .summary = "s", .operands = "SCAN", .examples = "sat3d try scan.nii\n",
-                    .options = scan_options, .defaults = &defaults, .settings_bytes = sizeof defaults};
+    const verb v = {.name = "try",
+                    .group = "g",
+                    .summary = "s",
+                    .operands = "SCAN",
+                    .examples = "sat3d try scan.nii\n",
+                    .options = scan_options,
+                    .defaults = &defaults,
+                    .settings_bytes = sizeof defaults};
     text page = text_open(100000);
     help_verb(&page, &v);
     assert_int_equal(text_check(&page, NULL), SAT_OK);
