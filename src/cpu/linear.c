@@ -12,8 +12,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* 32 rows use oneDNN's registers well and leave a prompt alone (seven tokens) not too far from full blocks. */
-enum { ROW_BLOCK = 32, COLUMN_BLOCK = 64 };
+/* 48 rows use oneDNN's registers well, and a prompt alone (seven tokens) still costs milliseconds. A multiple of 12: the
+ * AVX2 kernel of oneDNN 2.6 takes six rows at a time and adds in another order when two remain, which would make a
+ * row's bits depend on its place in the block (tests/cpu/test_linear.c under ONEDNN_MAX_CPU_ISA=AVX2 saw it with 32). */
+enum { ROW_BLOCK = 48, COLUMN_BLOCK = 64 };
 
 struct linear {
     int inner, columns, threads;
