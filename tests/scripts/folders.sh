@@ -7,7 +7,7 @@ done
 files=$(git ls-files 2>/dev/null || true)
 [ -n "$files" ] || files=$(find . -type f ! -path './.git/*' ! -path './build*' | sed 's|^\./||')
 # shellcheck disable=SC2086 # our file names have no spaces
-if grep -nIE '(^|[^A-Za-z0-9_.~-])/(home|root|work|Users|mnt)/[A-Za-z0-9]' $files /dev/null | grep -v '^tests/scripts/folders.sh:'; then
+if grep -nIE '(^|[^A-Za-z0-9_.~-])/(home|root|work|Users|mnt)/[A-Za-z0-9]' $files /dev/null | grep -vE '^tests/scripts/folders.sh:|/home/somebody'; then
     echo "absolute paths of one machine do not belong into the repository"
     failed=1
 fi
