@@ -177,3 +177,9 @@ sat_status folder_make(const char *path, sat_error *error)
 }
 
 bool file_exists(const char *path) { return access(path, F_OK) == 0; }
+
+bool file_same(const char *a, const char *b)
+{
+    struct stat one, two;
+    return stat(a, &one) == 0 && stat(b, &two) == 0 && one.st_dev == two.st_dev && one.st_ino == two.st_ino;
+}

@@ -47,5 +47,7 @@ sat_status file_write_whole(const char *path, const void *data, size_t bytes, sa
 sat_status folder_make(const char *path, sat_error *error);
 
 bool file_exists(const char *path);
+/* Whether both names lead to one existing file. */
+bool file_same(const char *a, const char *b);
 
 #endif
