@@ -15,8 +15,9 @@ uint64_t hash_fnv1a64(uint64_t hash, const void *data, size_t bytes)
 
 void hash_sha256_begin(hash_sha256 *h)
 {
-    *h = (hash_sha256){.state = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19},
-                         .blocks = sha256_blocks_fast_here() ? sha256_blocks_fast : sha256_blocks_plain};
+    *h = (hash_sha256){
+        .state = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19},
+        .blocks = sha256_blocks_fast_here() ? sha256_blocks_fast : sha256_blocks_plain};
 }
 
 void hash_sha256_add(hash_sha256 *h, const void *data, size_t bytes)

@@ -16,8 +16,10 @@ sat_status json_parse(const void *bytes, size_t size, json_t **root, sat_error *
     json_error_t problem;
     *root = json_loadb(bytes ? bytes : "", size, JSON_REJECT_DUPLICATES, &problem);
     if (*root) return SAT_OK;
-    if (json_error_code(&problem) == json_error_out_of_memory) return sat_fail(error, SAT_NO_MEMORY, "no memory for the JSON text");
-    return sat_fail(error, SAT_BAD_INPUT, "not valid JSON: line %d, column %d: %s", problem.line, problem.column, problem.text);
+    if (json_error_code(&problem) == json_error_out_of_memory)
+        return sat_fail(error, SAT_NO_MEMORY, "no memory for the JSON text");
+    return sat_fail(error, SAT_BAD_INPUT, "not valid JSON: line %d, column %d: %s", problem.line, problem.column,
+                    problem.text);
 }
 
 sat_status json_read(const char *path, json_t **root, sat_error *error)
@@ -64,7 +66,8 @@ static sat_status find(const json_t *object, const char *where, const char *key,
 {
     *value = NULL;
     if (!json_is_object(object))
-        return sat_fail(error, SAT_BAD_INPUT, "%s%s should be an object", *where ? "the field " : "the JSON text", where);
+        return sat_fail(error, SAT_BAD_INPUT, "%s%s should be an object", *where ? "the field " : "the JSON text",
+                        where);
     const json_t *found = json_object_get(object, key);
     if (found && !(json_is_null(found) && need == JSON_OPTIONAL)) *value = found;
     if (!*value && need == JSON_REQUIRED) return complain(error, where, key, "is missing");
@@ -77,11 +80,12 @@ sat_status json_field_integer(const json_t *object, const char *where, const cha
     const json_t *field;
     const sat_status status = find(object, where, key, need, &field, error);
     if (status != SAT_OK || !field) return status;
-    if (!json_is_integer(field)) return complain(error, where, key, "should be a whole number, but is %s", type_name(field));
+    if (!json_is_integer(field))
+        return complain(error, where, key, "should be a whole number, but is %s", type_name(field));
     const int64_t number = json_integer_value(field);
     if (number < least || number > most)
-        return complain(error, where, key, "is %lld, but must be between %lld and %lld", (long long)number, (long long)least,
-                        (long long)most);
+        return complain(error, where, key, "is %lld, but must be between %lld and %lld", (long long)number,
+                        (long long)least, (long long)most);
     *value = number;
     return SAT_OK;
 }
@@ -112,7 +116,8 @@ sat_status json_field_boolean(const json_t *object, const char *where, const cha
     const json_t *field;
     const sat_status status = find(object, where, key, need, &field, error);
     if (status != SAT_OK || !field) return status;
-    if (!json_is_boolean(field)) return complain(error, where, key, "should be true or false, but is %s", type_name(field));
+    if (!json_is_boolean(field))
+        return complain(error, where, key, "should be true or false, but is %s", type_name(field));
     *value = json_is_true(field);
     return SAT_OK;
 }
@@ -125,13 +130,14 @@ sat_status json_field_text(const json_t *object, const char *where, const char *
     if (status != SAT_OK || !field) return status;
     if (!json_is_string(field)) return complain(error, where, key, "should be a text, but is %s", type_name(field));
     const size_t length = json_string_length(field);
-    if (length >= capacity) return complain(error, where, key, "is a text of %zu bytes, but %zu is the most", length, capacity - 1);
+    if (length >= capacity)
+        return complain(error, where, key, "is a text of %zu bytes, but %zu is the most", length, capacity - 1);
     memcpy(value, json_string_value(field), length + 1);
     return SAT_OK;
 }
 
-sat_status json_field_object(const json_t *object, const char *where, const char *key, json_need need, const json_t **value,
-                             sat_error *error)
+sat_status json_field_object(const json_t *object, const char *where, const char *key, json_need need,
+                             const json_t **value, sat_error *error)
 {
     const json_t *field;
     const sat_status status = find(object, where, key, need, &field, error);
@@ -141,8 +147,8 @@ sat_status json_field_object(const json_t *object, const char *where, const char
     return SAT_OK;
 }
 
-sat_status json_field_array(const json_t *object, const char *where, const char *key, json_need need, size_t least, size_t most,
-                            const json_t **value, sat_error *error)
+sat_status json_field_array(const json_t *object, const char *where, const char *key, json_need need, size_t least,
+                            size_t most, const json_t **value, sat_error *error)
 {
     const json_t *field;
     const sat_status status = find(object, where, key, need, &field, error);
@@ -168,8 +174,8 @@ sat_status json_field_numbers(const json_t *object, const char *where, const cha
     return SAT_OK;
 }
 
-sat_status json_field_ints(const json_t *object, const char *where, const char *key, json_need need, size_t count, int least,
-                           int most, int *values, sat_error *error)
+sat_status json_field_ints(const json_t *object, const char *where, const char *key, json_need need, size_t count,
+                           int least, int most, int *values, sat_error *error)
 {
     const json_t *array = NULL;
     const sat_status status = json_field_array(object, where, key, need, count, count, &array, error);
@@ -195,7 +201,7 @@ void json_number_text(double value, char words[32])
         if (strtod(words, NULL) == value) break;
     }
     for (char *at = words; *at; at++)
-        if (*at == ',') *at = '.'; /* a locale's decimal comma */
+        if (*at == ',') *at = '.';                                         /* a locale's decimal comma */
     if (!strpbrk(words, ".eni")) strncat(words, ".0", 31 - strlen(words)); /* so that it reads back as a real */
 }
 
@@ -251,7 +257,8 @@ static void append_array(json_builder *b, const json_t *array, int level)
     size_t i;
     const json_t *element;
     text_add(&b->out, "[");
-    json_array_foreach(array, i, element) {
+    json_array_foreach(array, i, element)
+    {
         if (i) text_add(&b->out, one_line && b->layout == JSON_PRETTY ? ", " : ",");
         if (!one_line) append_line(b, level + 1);
         append_value(b, element, level + 1);
@@ -260,7 +267,10 @@ static void append_array(json_builder *b, const json_t *array, int level)
     text_add(&b->out, "]");
 }
 
-static int compare_keys(const void *a, const void *b) { return strcmp(*(const char *const *)a, *(const char *const *)b); }
+static int compare_keys(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
 
 static void append_object(json_builder *b, const json_t *object, int level)
 {

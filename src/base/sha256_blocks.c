@@ -24,12 +24,14 @@ static void block_plain(uint32_t state[8], const unsigned char *block)
                block[4 * t + 3];
     for (int t = 16; t < 64; t++) {
         const uint32_t x = w[t - 15], y = w[t - 2];
-        w[t] = w[t - 16] + (rotate(x, 7) ^ rotate(x, 18) ^ x >> 3) + w[t - 7] + (rotate(y, 17) ^ rotate(y, 19) ^ y >> 10);
+        w[t] =
+            w[t - 16] + (rotate(x, 7) ^ rotate(x, 18) ^ x >> 3) + w[t - 7] + (rotate(y, 17) ^ rotate(y, 19) ^ y >> 10);
     }
     uint32_t a = state[0], b = state[1], c = state[2], d = state[3];
     uint32_t e = state[4], f = state[5], g = state[6], h = state[7];
     for (int t = 0; t < 64; t++) {
-        const uint32_t one = h + (rotate(e, 6) ^ rotate(e, 11) ^ rotate(e, 25)) + ((e & f) ^ (~e & g)) + round_constants[t] + w[t];
+        const uint32_t one =
+            h + (rotate(e, 6) ^ rotate(e, 11) ^ rotate(e, 25)) + ((e & f) ^ (~e & g)) + round_constants[t] + w[t];
         const uint32_t two = (rotate(a, 2) ^ rotate(a, 13) ^ rotate(a, 22)) + ((a & b) ^ (a & c) ^ (b & c));
         h = g, g = f, f = e, e = d + one;
         d = c, c = b, b = a, a = one + two;
@@ -57,7 +59,8 @@ bool sha256_blocks_fast_here(void)
 
 /* The instructions keep the state as two vectors, (A, B, E, F) and (C, D, G, H) from the highest lane down, and do
  * two rounds each. A vector of w holds four words; words from 16 on come from the four vectors before. */
-__attribute__((target("sha,ssse3,sse4.1"))) void sha256_blocks_fast(uint32_t state[8], const unsigned char *data, size_t blocks)
+__attribute__((target("sha,ssse3,sse4.1"))) void sha256_blocks_fast(uint32_t state[8], const unsigned char *data,
+                                                                    size_t blocks)
 {
     const __m128i big_endian = _mm_set_epi64x(0x0c0d0e0f08090a0b, 0x0405060700010203);
     const __m128i cdab = _mm_shuffle_epi32(_mm_loadu_si128((const __m128i *)(const void *)state), 0xb1);
@@ -88,5 +91,8 @@ __attribute__((target("sha,ssse3,sse4.1"))) void sha256_blocks_fast(uint32_t sta
 }
 #else
 bool sha256_blocks_fast_here(void) { return false; }
-void sha256_blocks_fast(uint32_t state[8], const unsigned char *data, size_t blocks) { sha256_blocks_plain(state, data, blocks); }
+void sha256_blocks_fast(uint32_t state[8], const unsigned char *data, size_t blocks)
+{
+    sha256_blocks_plain(state, data, blocks);
+}
 #endif

@@ -15,18 +15,23 @@ enum { PICKLE_BYTES_MAX = 1 << 28 }; /* a Pro checkpoint with its moments has ab
 static sat_status not_a_checkpoint(const unsigned char *data, size_t size, sat_error *error)
 {
     /* The first pickle of the old container: protocol 2, then the integer 0x1950a86a20f9469cfc6c. */
-    static const unsigned char legacy[] = {0x80, 2, 0x8a, 10, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19};
+    static const unsigned char legacy[] = {0x80, 2,    0x8a, 10,   0x6c, 0xfc, 0x9c,
+                                           0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19};
     if (size >= sizeof legacy && memcmp(data, legacy, sizeof legacy) == 0)
-        return sat_fail(error, SAT_BAD_INPUT, "this checkpoint has the container of PyTorch before 1.6, which is not read; save it "
-                        "anew with any later PyTorch: torch.save(torch.load(\"old.pth\", map_location=\"cpu\"), \"new.pth\")");
+        return sat_fail(
+            error, SAT_BAD_INPUT,
+            "this checkpoint has the container of PyTorch before 1.6, which is not read; save it "
+            "anew with any later PyTorch: torch.save(torch.load(\"old.pth\", map_location=\"cpu\"), \"new.pth\")");
     if (size > 8 && data[8] == '{')
-        return sat_fail(error, SAT_BAD_INPUT, "this looks like a safetensors file, not like a PyTorch checkpoint (.pth)");
+        return sat_fail(error, SAT_BAD_INPUT,
+                        "this looks like a safetensors file, not like a PyTorch checkpoint (.pth)");
     return sat_fail(error, SAT_BAD_INPUT, "this is not a PyTorch checkpoint: those are zip archives");
 }
 
 /* The contents of <folder><name>; NULL when there is no such entry. */
 static sat_status find_contents(const zip_archive *archive, const char *folder, size_t folder_length, const char *name,
-                                size_t name_length, const zip_entry **entry, const unsigned char **contents, sat_error *error)
+                                size_t name_length, const zip_entry **entry, const unsigned char **contents,
+                                sat_error *error)
 {
     char path[512];
     *entry = NULL;
@@ -46,37 +51,41 @@ static sat_status find_folder(const zip_archive *archive, const char **folder, s
     int found = 0;
     for (size_t i = 0; i < archive->count; i++) {
         const zip_entry *entry = &archive->entries[i];
-        if (entry->name_length < tail || memcmp(entry->name + entry->name_length - tail, pickle_name, tail) != 0) continue;
+        if (entry->name_length < tail || memcmp(entry->name + entry->name_length - tail, pickle_name, tail) != 0)
+            continue;
         if (entry->name_length > tail && entry->name[entry->name_length - tail - 1] != '/') continue;
         *folder = entry->name;
         *length = entry->name_length - tail;
         found++;
     }
     if (found == 1) return SAT_OK;
-    return sat_fail(error, SAT_BAD_INPUT, found ? "the archive holds several data.pkl: more than one checkpoint"
-                                                : "the archive holds no data.pkl: this zip file is not a PyTorch checkpoint");
+    return sat_fail(error, SAT_BAD_INPUT,
+                    found ? "the archive holds several data.pkl: more than one checkpoint"
+                          : "the archive holds no data.pkl: this zip file is not a PyTorch checkpoint");
 }
 
 /* ---------------------------------------------------------------- the state dictionary */
 
-static sat_status resolve_storage(const checkpoint *c, const char *folder, size_t folder_length, const pickle_value *storage,
-                                  checkpoint_tensor *tensor, sat_error *error)
+static sat_status resolve_storage(const checkpoint *c, const char *folder, size_t folder_length,
+                                  const pickle_value *storage, checkpoint_tensor *tensor, sat_error *error)
 {
     const pickle_value *key = &c->objects.values[storage->storage.key];
     char name[5 + 64];
     const zip_entry *entry = NULL;
     uint64_t bytes;
-    if (key->text.length > 64) return sat_fail(error, SAT_BAD_INPUT, "the storage of %s has an impossible key", tensor->name);
+    if (key->text.length > 64)
+        return sat_fail(error, SAT_BAD_INPUT, "the storage of %s has an impossible key", tensor->name);
     memcpy(name, "data/", 5);
     memcpy(name + 5, key->text.data, key->text.length);
-    const sat_status status = find_contents(&c->archive, folder, folder_length, name, 5 + key->text.length, &entry,
-                                            &tensor->storage, error);
+    const sat_status status =
+        find_contents(&c->archive, folder, folder_length, name, 5 + key->text.length, &entry, &tensor->storage, error);
     if (status != SAT_OK) return status;
     if (!entry)
         return sat_fail(error, SAT_BAD_INPUT, "the storage of %s is missing in the archive (data/%.*s)", tensor->name,
                         (int)key->text.length, key->text.data);
     tensor->type = storage->storage.type;
-    if (__builtin_mul_overflow((uint64_t)storage->storage.elements, element_bytes(tensor->type), &bytes) || bytes != entry->bytes)
+    if (__builtin_mul_overflow((uint64_t)storage->storage.elements, element_bytes(tensor->type), &bytes) ||
+        bytes != entry->bytes)
         return sat_fail(error, SAT_BAD_INPUT, "the storage of %s should hold %lld elements of %s, but has %llu bytes",
                         tensor->name, (long long)storage->storage.elements, element_name(tensor->type),
                         (unsigned long long)entry->bytes);
@@ -114,8 +123,8 @@ static sat_status find_state(const checkpoint *c, const pickle_value **state, sa
     return sat_fail(error, SAT_BAD_INPUT, "the checkpoint holds no model_state_dict with tensors");
 }
 
-static sat_status list_tensor(checkpoint *c, const pickle_value *key, const pickle_value *value, char *name, const char *folder,
-                              size_t folder_length, sat_error *error)
+static sat_status list_tensor(checkpoint *c, const pickle_value *key, const pickle_value *value, char *name,
+                              const char *folder, size_t folder_length, sat_error *error)
 {
     checkpoint_tensor *tensor = &c->tensors[c->count++];
     const pickle_tensor *view = value->tensor;
@@ -140,7 +149,8 @@ static sat_status list_tensors(checkpoint *c, const char *folder, size_t folder_
     for (uint32_t i = 0; i < state->list.count; i += 2) {
         const pickle_value *key = value_at(c, state, i);
         if (value_at(c, state, i + 1)->kind != PICKLE_TENSOR) continue; /* counters and the like */
-        if (key->kind != PICKLE_TEXT || key->text.length >= MODEL_NAME_MAX || memchr(key->text.data, '\0', key->text.length))
+        if (key->kind != PICKLE_TEXT || key->text.length >= MODEL_NAME_MAX ||
+            memchr(key->text.data, '\0', key->text.length))
             return sat_fail(error, SAT_BAD_INPUT, "a tensor of the checkpoint has an impossible name");
         name_bytes += key->text.length + 1;
     }
@@ -168,15 +178,19 @@ static sat_status parse(checkpoint *c, const void *data, size_t size, sat_error 
     sat_status status = zip_parse(data, size, &c->archive, error);
     if (status == SAT_OK) status = find_folder(&c->archive, &folder, &folder_length, error);
     if (status == SAT_OK)
-        status = find_contents(&c->archive, folder, folder_length, byte_order, sizeof byte_order - 1, &entry, &contents, error);
+        status = find_contents(&c->archive, folder, folder_length, byte_order, sizeof byte_order - 1, &entry, &contents,
+                               error);
     if (status != SAT_OK) return status;
     if (entry && !(entry->bytes >= 6 && memcmp(contents, "little", 6) == 0))
-        return sat_fail(error, SAT_BAD_INPUT, "the checkpoint was written on a machine of another byte order; save it again on a "
+        return sat_fail(error, SAT_BAD_INPUT,
+                        "the checkpoint was written on a machine of another byte order; save it again on a "
                         "little-endian one");
-    status = find_contents(&c->archive, folder, folder_length, pickle_name, sizeof pickle_name - 1, &entry, &contents, error);
+    status = find_contents(&c->archive, folder, folder_length, pickle_name, sizeof pickle_name - 1, &entry, &contents,
+                           error);
     if (status != SAT_OK) return status;
     if (!entry || entry->bytes > PICKLE_BYTES_MAX)
-        return sat_fail(error, SAT_BAD_INPUT, "the checkpoint's data.pkl is absurdly large; it should describe tensors, not hold them");
+        return sat_fail(error, SAT_BAD_INPUT,
+                        "the checkpoint's data.pkl is absurdly large; it should describe tensors, not hold them");
     status = pickle_parse(contents, (size_t)entry->bytes, &c->objects, error);
     if (status == SAT_OK) status = list_tensors(c, folder, folder_length, error);
     if (status != SAT_OK) return status;

@@ -22,7 +22,7 @@ typedef struct checkpoint_tensor {
     int64_t elements;
     const unsigned char *storage; /* borrowed; little-endian elements at any alignment */
     uint64_t storage_bytes;
-    uint32_t storage_crc32;       /* as the archive promises it */
+    uint32_t storage_crc32; /* as the archive promises it */
 } checkpoint_tensor;
 
 typedef struct checkpoint {

@@ -60,9 +60,11 @@ sat_status convert_vocabulary(const char *text, size_t bytes, char **joined, siz
     sat_status status = SAT_OK;
     for (size_t at = 0; at < bytes && status == SAT_OK;) {
         utf8proc_int32_t codepoint;
-        const utf8proc_ssize_t step = utf8proc_iterate((const utf8proc_uint8_t *)text + at, (utf8proc_ssize_t)(bytes - at), &codepoint);
+        const utf8proc_ssize_t step =
+            utf8proc_iterate((const utf8proc_uint8_t *)text + at, (utf8proc_ssize_t)(bytes - at), &codepoint);
         if (step <= 0 || codepoint == 0) {
-            status = sat_fail(error, SAT_BAD_INPUT, "line %lld of the vocabulary is not UTF-8 text", (long long)*lines + 1);
+            status =
+                sat_fail(error, SAT_BAD_INPUT, "line %lld of the vocabulary is not UTF-8 text", (long long)*lines + 1);
         } else if (codepoint == '\n') {
             if (length > line_begin && (*joined)[length - 1] == '\r') length--; /* Windows' line ends */
             if (length == line_begin)
@@ -100,12 +102,16 @@ static sat_status read_vocabulary(conversion *c)
     sat_status status = file_map_open(path, &map, c->error);
     if (status != SAT_OK) return status;
     if (map.size > (size_t)64 << 20)
-        status = sat_fail(c->error, SAT_BAD_INPUT, "%zu MB are too much for a vocabulary; is this the right file?", map.size >> 20);
+        status = sat_fail(c->error, SAT_BAD_INPUT, "%zu MB are too much for a vocabulary; is this the right file?",
+                          map.size >> 20);
     if (status == SAT_OK)
-        status = convert_vocabulary((const char *)map.data, map.size, &c->vocabulary, &c->vocabulary_bytes, &lines, c->error);
+        status = convert_vocabulary((const char *)map.data, map.size, &c->vocabulary, &c->vocabulary_bytes, &lines,
+                                    c->error);
     if (status == SAT_OK && lines != rows)
-        status = sat_fail(c->error, SAT_BAD_INPUT, "the vocabulary has %lld lines, but the text encoder's word table has %d rows: they "
-                          "do not belong together", (long long)lines, rows);
+        status = sat_fail(c->error, SAT_BAD_INPUT,
+                          "the vocabulary has %lld lines, but the text encoder's word table has %d rows: they "
+                          "do not belong together",
+                          (long long)lines, rows);
     file_map_close(&map);
     return status == SAT_OK ? SAT_OK : sat_fail_in(c->error, path, status);
 }
@@ -154,9 +160,11 @@ static sat_status compare(conversion *c, const part *p)
             memcmp(tensor->shape, needed->shape, (size_t)needed->dimensions * sizeof *needed->shape) != 0)
             problem(report, "misshapen: %.100s is %s instead of %s", needed->name, actual, expected);
         else if (!is_real(tensor->type))
-            problem(report, "misshapen: %.180s holds %s instead of floating-point numbers", needed->name, element_name(tensor->type));
+            problem(report, "misshapen: %.180s holds %s instead of floating-point numbers", needed->name,
+                    element_name(tensor->type));
         else if ((uint64_t)tensor->elements > tensor->storage_bytes / element_bytes(tensor->type))
-            problem(report, "misshapen: %.180s repeats its elements", needed->name); /* no parameter is an expanded view */
+            problem(report, "misshapen: %.180s repeats its elements",
+                    needed->name); /* no parameter is an expanded view */
     }
     for (size_t i = 0; i < p->state.count; i++) {
         if (p->state.tensors[i].known) continue;
@@ -164,8 +172,9 @@ static sat_status compare(conversion *c, const part *p)
         problem(report, "unexpected: %.180s %s", p->state.tensors[i].name, actual);
     }
     if (!report->problem_count) return SAT_OK;
-    sat_fail(c->error, SAT_BAD_INPUT, "the tensors are not those of a network that is known; %zu problem%s, first %.300s",
-             report->problem_count, report->problem_count > 1 ? "s" : "", report->problems[0]);
+    sat_fail(c->error, SAT_BAD_INPUT,
+             "the tensors are not those of a network that is known; %zu problem%s, first %.300s", report->problem_count,
+             report->problem_count > 1 ? "s" : "", report->problems[0]);
     return sat_fail_in(c->error, p->path, SAT_BAD_INPUT);
 }
 
@@ -203,8 +212,10 @@ static sat_status open_text(conversion *c)
     status = infer_text(&c->text.state, t, c->error);
     if (status != SAT_OK) return sat_fail_in(c->error, c->text.path, status);
     if (asked && t->heads != asked)
-        return sat_fail(c->error, SAT_BAD_ARGUMENT, "--text-heads %d contradicts the text encoder, whose table of relative positions "
-                        "is for %d heads", asked, t->heads);
+        return sat_fail(c->error, SAT_BAD_ARGUMENT,
+                        "--text-heads %d contradicts the text encoder, whose table of relative positions "
+                        "is for %d heads",
+                        asked, t->heads);
     c->report->text_step = c->text.file.step;
     c->report->modality_rows_unused = t->modality_rows > 4;
     return SAT_OK;
@@ -219,8 +230,8 @@ static sat_status understand(conversion *c)
     memcpy(d->window, o->window, sizeof d->window);
     memcpy(d->spacing_mm, o->spacing_mm, sizeof d->spacing_mm);
     if (o->licence && strlen(o->licence) >= sizeof d->licence)
-        return sat_fail(c->error, SAT_BAD_ARGUMENT, "the licence has %zu bytes, %zu is the most: name it in short", strlen(o->licence),
-                        sizeof d->licence - 1);
+        return sat_fail(c->error, SAT_BAD_ARGUMENT, "the licence has %zu bytes, %zu is the most: name it in short",
+                        strlen(o->licence), sizeof d->licence - 1);
     snprintf(d->licence, sizeof d->licence, "%s", o->licence ? o->licence : "");
 
     sat_status status = open_vision(c);
@@ -292,12 +303,13 @@ typedef struct output_tensor {
 enum { PIECE = 1 << 20 }; /* elements converted at a time */
 
 typedef struct pieces {
-    void *raw;        /* as stored, at most 8 bytes an element */
+    void *raw; /* as stored, at most 8 bytes an element */
     float *values;
     void *converted;
 } pieces;
 
-static sat_status write_tensor(conversion *c, safetensors_writer *w, const output_tensor *output, element_type type, pieces *p)
+static sat_status write_tensor(conversion *c, safetensors_writer *w, const output_tensor *output, element_type type,
+                               pieces *p)
 {
     const checkpoint_tensor *tensor = output->tensor;
     sat_status status = SAT_OK;
@@ -309,7 +321,8 @@ static sat_status write_tensor(conversion *c, safetensors_writer *w, const outpu
         for (size_t i = 0; i < take; i++)
             worst += p->values[i] * 0.0f;
         if (isnan(worst)) {
-            sat_fail(c->error, SAT_BAD_INPUT, "the tensor %.200s holds values that are not numbers: this training diverged", tensor->name);
+            sat_fail(c->error, SAT_BAD_INPUT,
+                     "the tensor %.200s holds values that are not numbers: this training diverged", tensor->name);
             return sat_fail_in(c->error, output->from->path, SAT_BAD_INPUT);
         }
         elements_from_float(type, p->values, take, p->converted);
@@ -322,8 +335,8 @@ static sat_status write_tensor(conversion *c, safetensors_writer *w, const outpu
     return status;
 }
 
-static void plan_part(conversion *c, const part *p, const char *prefix, output_tensor *outputs, safetensors_tensor *tensors,
-                      size_t *count)
+static void plan_part(conversion *c, const part *p, const char *prefix, output_tensor *outputs,
+                      safetensors_tensor *tensors, size_t *count)
 {
     for (size_t i = 0; i < p->needed.count; i++) {
         const model_tensor *needed = &p->needed.tensors[i];
@@ -333,17 +346,19 @@ static void plan_part(conversion *c, const part *p, const char *prefix, output_t
         output_tensor *output = &outputs[*count];
         *output = (output_tensor){.from = p, .tensor = found->tensor};
         snprintf(output->name, sizeof output->name, "%s%s", prefix, needed->name);
-        tensors[*count] = (safetensors_tensor){.name = output->name, .type = needed->exact ? ELEMENT_FLOAT32 : c->options->type,
+        tensors[*count] = (safetensors_tensor){.name = output->name,
+                                               .type = needed->exact ? ELEMENT_FLOAT32 : c->options->type,
                                                .dimensions = needed->dimensions};
         memcpy(tensors[*count].shape, needed->shape, sizeof needed->shape);
         ++*count;
     }
 }
 
-static sat_status write_file(conversion *c, const output_tensor *outputs, const safetensors_tensor *tensors, size_t count,
-                             const char *description, pieces *p)
+static sat_status write_file(conversion *c, const output_tensor *outputs, const safetensors_tensor *tensors,
+                             size_t count, const char *description, pieces *p)
 {
-    const char *const keys[] = {"format", MODEL_FILE_METADATA}; /* "format": the framework, as Python's readers expect it */
+    const char *const keys[] = {"format",
+                                MODEL_FILE_METADATA}; /* "format": the framework, as Python's readers expect it */
     const char *const values[] = {"pt", description};
     safetensors_writer w;
     sat_status status = safetensors_create(c->options->output_path, tensors, count, keys, values, 2, &w, c->error);
@@ -370,7 +385,9 @@ static sat_status write_model(conversion *c)
     const size_t most = c->vision.needed.count + c->text.needed.count + 1;
     output_tensor *outputs = calloc(most, sizeof *outputs);
     safetensors_tensor *tensors = calloc(most, sizeof *tensors);
-    pieces p = {.raw = malloc(PIECE * sizeof(double)), .values = malloc(PIECE * sizeof(float)), .converted = malloc(PIECE * sizeof(float))};
+    pieces p = {.raw = malloc(PIECE * sizeof(double)),
+                .values = malloc(PIECE * sizeof(float)),
+                .converted = malloc(PIECE * sizeof(float))};
     json_t *json = model_description_to_json(&c->report->description);
     char *description = json ? json_text(json, JSON_ONE_LINE, JSON_AS_INSERTED, NULL) : NULL;
     size_t count = 0;
@@ -384,7 +401,9 @@ static sat_status write_model(conversion *c)
         plan_part(c, &c->text, MODEL_FILE_TEXT_PREFIX, outputs, tensors, &count);
         if (c->vocabulary) {
             snprintf(outputs[count].name, sizeof outputs[count].name, MODEL_FILE_VOCABULARY);
-            tensors[count] = (safetensors_tensor){.name = outputs[count].name, .type = ELEMENT_UINT8, .dimensions = 1,
+            tensors[count] = (safetensors_tensor){.name = outputs[count].name,
+                                                  .type = ELEMENT_UINT8,
+                                                  .dimensions = 1,
                                                   .shape = {(int64_t)c->vocabulary_bytes}};
             count++;
         }
@@ -410,17 +429,20 @@ static void close_part(part *p)
     checkpoint_close(&p->file);
 }
 
-sat_status convert_checkpoints(const convert_options *options, progress *watch, convert_report *report, sat_error *error)
+sat_status convert_checkpoints(const convert_options *options, progress *watch, convert_report *report,
+                               sat_error *error)
 {
     conversion c = {.options = options, .report = report, .watch = watch, .error = error};
     *report = (convert_report){.vision_step = -1, .text_step = -1};
     if (!options->text_path != !options->vocabulary_path)
         return sat_fail(error, SAT_BAD_ARGUMENT, "--text and --vocab belong together: give both or neither");
     if (options->type != ELEMENT_FLOAT32 && options->type != ELEMENT_BFLOAT16)
-        return sat_fail(error, SAT_BAD_ARGUMENT, "a model file holds float32 or bfloat16, not %s", element_name(options->type));
+        return sat_fail(error, SAT_BAD_ARGUMENT, "a model file holds float32 or bfloat16, not %s",
+                        element_name(options->type));
     if (file_same(options->output_path, options->model_path) ||
         (options->text_path && file_same(options->output_path, options->text_path))) {
-        sat_fail(error, SAT_BAD_ARGUMENT, "the output would replace a checkpoint that is converted; give another name to -o");
+        sat_fail(error, SAT_BAD_ARGUMENT,
+                 "the output would replace a checkpoint that is converted; give another name to -o");
         return sat_fail_in(error, options->output_path, SAT_BAD_ARGUMENT);
     }
     sat_status status = understand(&c);

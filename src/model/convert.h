@@ -16,13 +16,13 @@ typedef struct convert_options {
     const char *text_path;       /* text encoder's checkpoint; NULL: a model without one             */
     const char *vocabulary_path; /* one token a line; given if and only if text_path is              */
     const char *output_path;
-    element_type type;           /* ELEMENT_FLOAT32 or ELEMENT_BFLOAT16 (model/tensors.h says for which) */
-    int query_heads;             /* 8                                                                */
-    int text_heads;              /* 0: MPNet's own table tells, BERT has 12; else it must agree      */
-    int window[3];               /* 288 288 96                                                       */
-    double spacing_mm[3];        /* 1 1 3                                                            */
-    intensity_rules intensity;   /* -500 1000, 0.5 99.5                                              */
-    const char *licence;         /* NULL or "": unknown                                              */
+    element_type type;         /* ELEMENT_FLOAT32 or ELEMENT_BFLOAT16 (model/tensors.h says for which) */
+    int query_heads;           /* 8                                                                */
+    int text_heads;            /* 0: MPNet's own table tells, BERT has 12; else it must agree      */
+    int window[3];             /* 288 288 96                                                       */
+    double spacing_mm[3];      /* 1 1 3                                                            */
+    intensity_rules intensity; /* -500 1000, 0.5 99.5                                              */
+    const char *licence;       /* NULL or "": unknown                                              */
 } convert_options;
 
 convert_options convert_defaults(void);
@@ -33,11 +33,11 @@ enum { CONVERT_PROBLEMS_MAX = 10 };
 typedef struct convert_report {
     model_description description;
     int64_t vision_parameters, text_parameters;
-    int64_t vision_step, text_step;           /* of the trainings that wrote the checkpoints, or -1           */
-    size_t aliases, ignored, other_tensors;   /* left out: second names; parts of pretraining; optimiser state */
-    bool modality_rows_unused;                /* the table has more than the four rows that segmentation uses */
-    bool text_pooler;                         /* kept, though never used, so that the encoder can be trained on */
-    int damaged_storages;                     /* whose check sums are wrong: damage, or a writer without check sums */
+    int64_t vision_step, text_step;         /* of the trainings that wrote the checkpoints, or -1           */
+    size_t aliases, ignored, other_tensors; /* left out: second names; parts of pretraining; optimiser state */
+    bool modality_rows_unused;              /* the table has more than the four rows that segmentation uses */
+    bool text_pooler;                       /* kept, though never used, so that the encoder can be trained on */
+    int damaged_storages;                   /* whose check sums are wrong: damage, or a writer without check sums */
     uint64_t output_bytes;
     /* Why a conversion failed: tensors that are missing, unexpected or misshapen, the first ten of them. */
     size_t problem_count;
@@ -49,7 +49,8 @@ typedef struct convert_report {
  * Fails with SAT_BAD_ARGUMENT (options that contradict each other or the tensors), SAT_BAD_INPUT (the checkpoints, see
  * report->problems; tensors with values that are not numbers; a vocabulary of another size), SAT_IO, SAT_NO_MEMORY,
  * SAT_CANCELLED. */
-sat_status convert_checkpoints(const convert_options *options, progress *watch, convert_report *report, sat_error *error);
+sat_status convert_checkpoints(const convert_options *options, progress *watch, convert_report *report,
+                               sat_error *error);
 
 /* Lines of a vocabulary: `bytes` bytes of UTF-8 at `text` become lines joined by single line feeds, without carriage returns
  * and without a final line feed. *joined is new (free it). Fails with SAT_BAD_INPUT (empty, an empty line, not UTF-8) and

@@ -12,17 +12,17 @@ enum { MODEL_STAGES_MAX = 8, MODEL_MID_HEADS_MAX = 3 };
 
 /* The vision network; letters as in the paper's notation F, Q. */
 typedef struct vision_sizes {
-    int stages;                          /* resolution levels; window sizes are multiples of 2^(stages - 1) */
-    int features[MODEL_STAGES_MAX];      /* F: channels of each level, finest first                          */
-    int convolutions_per_stage;          /* encoder and decoder alike                                        */
-    int input_channels;                  /* of the first convolution (the one-channel scan is repeated)      */
-    int text_width;                      /* of the incoming queries                                          */
-    int query_width;                     /* Q                                                                */
-    int query_projection_hidden;         /* 0: queries enter as they are                                     */
-    int projection_hidden;               /* pooled features -> tokens                                        */
+    int stages;                     /* resolution levels; window sizes are multiples of 2^(stages - 1) */
+    int features[MODEL_STAGES_MAX]; /* F: channels of each level, finest first                          */
+    int convolutions_per_stage;     /* encoder and decoder alike                                        */
+    int input_channels;             /* of the first convolution (the one-channel scan is repeated)      */
+    int text_width;                 /* of the incoming queries                                          */
+    int query_width;                /* Q                                                                */
+    int query_projection_hidden;    /* 0: queries enter as they are                                     */
+    int projection_hidden;          /* pooled features -> tokens                                        */
     int query_heads, query_layers, query_feed_forward; /* the query decoder                                  */
     int mask_hidden;
-    int mid_heads;                       /* deep supervision heads present: 0 or 3                           */
+    int mid_heads; /* deep supervision heads present: 0 or 3                           */
     int mid_hidden[MODEL_MID_HEADS_MAX];
 } vision_sizes;
 
@@ -30,30 +30,30 @@ typedef enum text_kind { TEXT_NONE, TEXT_MPNET, TEXT_BERT } text_kind;
 
 /* The text encoder (text.md). Names as they stand in the file: `prefix` + "embeddings...". */
 typedef struct text_sizes {
-    text_kind kind;             /* TEXT_NONE: a vision model without its text encoder      */
-    int vocabulary, positions;  /* rows of the word and position tables                    */
+    text_kind kind;            /* TEXT_NONE: a vision model without its text encoder      */
+    int vocabulary, positions; /* rows of the word and position tables                    */
     int width, layers, heads, feed_forward;
-    int projection_hidden;      /* MPNet's linear, GELU, linear after the mean; 0: none    */
-    int output_width;           /* of a query                                              */
-    int modality_rows;          /* of the modality table (rows 0..3 are used)              */
-    int longest;                /* tokens with the frame; longer texts are cut             */
-    double layer_norm_epsilon;  /* 1e-5 MPNet, 1e-12 BERT                                  */
+    int projection_hidden;     /* MPNet's linear, GELU, linear after the mean; 0: none    */
+    int output_width;          /* of a query                                              */
+    int modality_rows;         /* of the modality table (rows 0..3 are used)              */
+    int longest;               /* tokens with the frame; longer texts are cut             */
+    double layer_norm_epsilon; /* 1e-5 MPNet, 1e-12 BERT                                  */
 } text_sizes;
 
 /* How intensities are brought to one scale (pipeline.md, section 5). */
 typedef struct intensity_rules {
-    double ct_clip_low_hu, ct_clip_high_hu;        /* -500, 1000                        */
-    double percentile_low, percentile_high;        /* every other modality: 0.5, 99.5   */
+    double ct_clip_low_hu, ct_clip_high_hu; /* -500, 1000                        */
+    double percentile_low, percentile_high; /* every other modality: 0.5, 99.5   */
 } intensity_rules;
 
 typedef struct model_description {
-    char variant[32];            /* "tiny", "nano", "pro", "huge", or "custom"             */
+    char variant[32]; /* "tiny", "nano", "pro", "huge", or "custom"             */
     vision_sizes vision;
     text_sizes text;
-    double spacing_mm[3];        /* of the standard grid, oriented axes: 1 1 3             */
-    int window[3];               /* 288 288 96                                             */
+    double spacing_mm[3]; /* of the standard grid, oriented axes: 1 1 3             */
+    int window[3];        /* 288 288 96                                             */
     intensity_rules intensity;
-    char licence[128];           /* SPDX expression or a sentence; empty: unknown          */
+    char licence[128];                                    /* SPDX expression or a sentence; empty: unknown          */
     char model_source_sha256[65], text_source_sha256[65]; /* of the converted files; empty: none */
     char model_source_name[128], text_source_name[128];   /* their file names, without folders   */
 } model_description;

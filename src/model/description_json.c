@@ -14,23 +14,41 @@ typedef struct size_field {
     size_t offset;
 } size_field;
 
-#define FIELD(type, name) {#name, offsetof(type, name)}
+#define FIELD(type, name)                                                                                              \
+    {                                                                                                                  \
+#name, offsetof(type, name)                                                                                    \
+    }
 static const size_field vision_fields[] = {
-    FIELD(vision_sizes, stages),           FIELD(vision_sizes, convolutions_per_stage),
-    FIELD(vision_sizes, input_channels),   FIELD(vision_sizes, text_width),
-    FIELD(vision_sizes, query_width),      FIELD(vision_sizes, query_projection_hidden),
-    FIELD(vision_sizes, projection_hidden), FIELD(vision_sizes, query_heads),
-    FIELD(vision_sizes, query_layers),     FIELD(vision_sizes, query_feed_forward),
-    FIELD(vision_sizes, mask_hidden),      FIELD(vision_sizes, mid_heads),
+    FIELD(vision_sizes, stages),
+    FIELD(vision_sizes, convolutions_per_stage),
+    FIELD(vision_sizes, input_channels),
+    FIELD(vision_sizes, text_width),
+    FIELD(vision_sizes, query_width),
+    FIELD(vision_sizes, query_projection_hidden),
+    FIELD(vision_sizes, projection_hidden),
+    FIELD(vision_sizes, query_heads),
+    FIELD(vision_sizes, query_layers),
+    FIELD(vision_sizes, query_feed_forward),
+    FIELD(vision_sizes, mask_hidden),
+    FIELD(vision_sizes, mid_heads),
 };
 static const size_field text_fields[] = {
-    FIELD(text_sizes, vocabulary),        FIELD(text_sizes, positions),    FIELD(text_sizes, width),
-    FIELD(text_sizes, layers),            FIELD(text_sizes, heads),        FIELD(text_sizes, feed_forward),
-    FIELD(text_sizes, projection_hidden), FIELD(text_sizes, output_width), FIELD(text_sizes, modality_rows),
+    FIELD(text_sizes, vocabulary),
+    FIELD(text_sizes, positions),
+    FIELD(text_sizes, width),
+    FIELD(text_sizes, layers),
+    FIELD(text_sizes, heads),
+    FIELD(text_sizes, feed_forward),
+    FIELD(text_sizes, projection_hidden),
+    FIELD(text_sizes, output_width),
+    FIELD(text_sizes, modality_rows),
     FIELD(text_sizes, longest),
 };
 #undef FIELD
-enum { VISION_FIELDS = sizeof vision_fields / sizeof *vision_fields, TEXT_FIELDS = sizeof text_fields / sizeof *text_fields };
+enum {
+    VISION_FIELDS = sizeof vision_fields / sizeof *vision_fields,
+    TEXT_FIELDS = sizeof text_fields / sizeof *text_fields
+};
 
 /* ---------------------------------------------------------------- writing */
 
@@ -110,8 +128,8 @@ json_t *model_description_to_json(const model_description *d)
 
 /* ---------------------------------------------------------------- reading */
 
-static sat_status sizes_from_json(const json_t *object, const char *where, void *sizes, const size_field *fields, int count,
-                                  sat_error *error)
+static sat_status sizes_from_json(const json_t *object, const char *where, void *sizes, const size_field *fields,
+                                  int count, sat_error *error)
 {
     sat_status status = SAT_OK;
     for (int i = 0; status == SAT_OK && i < count; i++) {
@@ -129,11 +147,14 @@ static sat_status vision_from_json(const json_t *root, vision_sizes *v, sat_erro
     if (status == SAT_OK) status = sizes_from_json(object, "vision", v, vision_fields, VISION_FIELDS, error);
     if (status != SAT_OK) return status;
     if (v->stages > MODEL_STAGES_MAX || v->mid_heads > MODEL_MID_HEADS_MAX)
-        return sat_fail(error, SAT_BAD_INPUT, "the model has %d stages and %d mid heads, but at most %d and %d are supported", v->stages,
+        return sat_fail(error, SAT_BAD_INPUT,
+                        "the model has %d stages and %d mid heads, but at most %d and %d are supported", v->stages,
                         v->mid_heads, MODEL_STAGES_MAX, MODEL_MID_HEADS_MAX);
-    status = json_field_ints(object, "vision", "features", JSON_REQUIRED, (size_t)v->stages, 1, INT_MAX, v->features, error);
+    status =
+        json_field_ints(object, "vision", "features", JSON_REQUIRED, (size_t)v->stages, 1, INT_MAX, v->features, error);
     if (status != SAT_OK) return status;
-    return json_field_ints(object, "vision", "mid_hidden", JSON_REQUIRED, (size_t)v->mid_heads, 1, INT_MAX, v->mid_hidden, error);
+    return json_field_ints(object, "vision", "mid_hidden", JSON_REQUIRED, (size_t)v->mid_heads, 1, INT_MAX,
+                           v->mid_hidden, error);
 }
 
 static sat_status text_from_json(const json_t *root, text_sizes *t, sat_error *error)
@@ -152,7 +173,8 @@ static sat_status text_from_json(const json_t *root, text_sizes *t, sat_error *e
     return json_field_number(object, "text", "layer_norm_epsilon", JSON_REQUIRED, &t->layer_norm_epsilon, error);
 }
 
-static sat_status source_from_json(const json_t *sources, const char *key, char name[128], char sha256[65], sat_error *error)
+static sat_status source_from_json(const json_t *sources, const char *key, char name[128], char sha256[65],
+                                   sat_error *error)
 {
     const json_t *object = NULL;
     sat_status status = json_field_object(sources, "sources", key, JSON_OPTIONAL, &object, error);
@@ -165,7 +187,8 @@ static sat_status rules_from_json(const json_t *root, model_description *d, sat_
 {
     double clip[2] = {0}, percentiles[2] = {0};
     sat_status status = json_field_numbers(root, "", "spacing_mm", JSON_REQUIRED, 3, d->spacing_mm, error);
-    if (status == SAT_OK) status = json_field_ints(root, "", "window_voxels", JSON_REQUIRED, 3, 1, INT_MAX, d->window, error);
+    if (status == SAT_OK)
+        status = json_field_ints(root, "", "window_voxels", JSON_REQUIRED, 3, 1, INT_MAX, d->window, error);
     if (status == SAT_OK) status = json_field_numbers(root, "", "ct_clip_hu", JSON_REQUIRED, 2, clip, error);
     if (status == SAT_OK) status = json_field_numbers(root, "", "percentiles", JSON_REQUIRED, 2, percentiles, error);
     d->intensity = (intensity_rules){clip[0], clip[1], percentiles[0], percentiles[1]};
@@ -179,17 +202,22 @@ sat_status model_description_from_json(const json_t *root, model_description *d,
     *d = (model_description){0};
     sat_status status = json_field_int(root, "", "schema", JSON_REQUIRED, 1, INT_MAX, &schema, error);
     if (status == SAT_OK && schema > MODEL_SCHEMA)
-        return sat_fail(error, SAT_BAD_INPUT, "the model was written by a newer version of sat3d (schema %d, this one reads %d); "
-                        "update sat3d", schema, MODEL_SCHEMA);
-    if (status == SAT_OK) status = json_field_text(root, "", "variant", JSON_REQUIRED, d->variant, sizeof d->variant, error);
+        return sat_fail(error, SAT_BAD_INPUT,
+                        "the model was written by a newer version of sat3d (schema %d, this one reads %d); "
+                        "update sat3d",
+                        schema, MODEL_SCHEMA);
+    if (status == SAT_OK)
+        status = json_field_text(root, "", "variant", JSON_REQUIRED, d->variant, sizeof d->variant, error);
     if (status == SAT_OK) status = vision_from_json(root, &d->vision, error);
     if (status == SAT_OK) status = text_from_json(root, &d->text, error);
     if (status == SAT_OK) status = rules_from_json(root, d, error);
-    if (status == SAT_OK) status = json_field_text(root, "", "licence", JSON_OPTIONAL, d->licence, sizeof d->licence, error);
+    if (status == SAT_OK)
+        status = json_field_text(root, "", "licence", JSON_OPTIONAL, d->licence, sizeof d->licence, error);
     if (status == SAT_OK) status = json_field_object(root, "", "sources", JSON_OPTIONAL, &sources, error);
     if (status == SAT_OK && sources) {
         status = source_from_json(sources, "model", d->model_source_name, d->model_source_sha256, error);
-        if (status == SAT_OK) status = source_from_json(sources, "text", d->text_source_name, d->text_source_sha256, error);
+        if (status == SAT_OK)
+            status = source_from_json(sources, "text", d->text_source_name, d->text_source_sha256, error);
     }
     return status == SAT_OK ? model_description_check(d, error) : status;
 }

@@ -56,7 +56,8 @@ static void fill_stretch(uint64_t seed, affine_rule rule, uint64_t first, size_t
     }
 }
 
-void deterministic_fill(const char *name, int dimensions, const int64_t *shape, uint64_t first, size_t count, float *values)
+void deterministic_fill(const char *name, int dimensions, const int64_t *shape, uint64_t first, size_t count,
+                        float *values)
 {
     enum { STRETCH = 1 << 18 }; /* elements a thread makes at a time: 1 MB */
     char canonical[MODEL_NAME_MAX];
@@ -71,8 +72,8 @@ void deterministic_fill(const char *name, int dimensions, const int64_t *shape, 
     }
 }
 
-static sat_status deterministic_find(const weight_source *source, const char *name, int dimensions, const int64_t *shape,
-                                     weight_view *view, sat_error *error)
+static sat_status deterministic_find(const weight_source *source, const char *name, int dimensions,
+                                     const int64_t *shape, weight_view *view, sat_error *error)
 {
     (void)source;
     *view = (weight_view){.type = ELEMENT_FLOAT32, .dimensions = dimensions};

@@ -21,7 +21,8 @@ static sat_status lacks(const state_table *state, const char *what, const char *
         hint = "this is a text encoder, which belongs to --text";
     if (what == text_encoder && holds(state, "", "backbone.encoder.stages.0.0.convs.0.conv.weight"))
         hint = "this is a vision network, which belongs to --model";
-    return sat_fail(error, SAT_BAD_INPUT, "the checkpoint lacks the tensor %s, without which no %s can be recognised: %s", name, what, hint);
+    return sat_fail(error, SAT_BAD_INPUT,
+                    "the checkpoint lacks the tensor %s, without which no %s can be recognised: %s", name, what, hint);
 }
 
 typedef struct needed_size {
@@ -59,7 +60,8 @@ sat_status infer_vision(const state_table *state, vision_sizes *v, sat_error *er
     int width;
     while ((width = state_size(state, 0, "backbone.encoder.stages.%d.0.convs.0.conv.weight", v->stages)) > 0) {
         if (v->stages == MODEL_STAGES_MAX)
-            return sat_fail(error, SAT_BAD_INPUT, "the network has more than the %d stages that are supported", MODEL_STAGES_MAX);
+            return sat_fail(error, SAT_BAD_INPUT, "the network has more than the %d stages that are supported",
+                            MODEL_STAGES_MAX);
         v->features[v->stages++] = width;
     }
     while (state_size(state, 0, "backbone.encoder.stages.0.0.convs.%d.conv.weight", v->convolutions_per_stage) > 0)
@@ -79,7 +81,9 @@ sat_status infer_text(const state_table *state, text_sizes *t, sat_error *error)
     const bool bert = holds(state, bert_tower, "embeddings.word_embeddings.weight");
     const char *tower = bert ? bert_tower : mpnet_tower;
     const int heads = t->heads;
-    *t = (text_sizes){.kind = bert ? TEXT_BERT : TEXT_MPNET, .heads = heads, .longest = bert ? 64 : 256,
+    *t = (text_sizes){.kind = bert ? TEXT_BERT : TEXT_MPNET,
+                      .heads = heads,
+                      .longest = bert ? 64 : 256,
                       .layer_norm_epsilon = bert ? 1e-12 : 1e-5};
     const needed_size needed[] = {
         {&t->vocabulary, 0, "embeddings.word_embeddings.weight"},

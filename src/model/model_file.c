@@ -41,20 +41,21 @@ static sat_status find_tensor(const name_space *space, const char *name, int dim
     const int length = snprintf(full, sizeof full, "%s%s", space->prefix, name);
     *found = length > 0 && (size_t)length < sizeof full ? safetensors_find(&space->file->tensors, full) : NULL;
     shape_text(dimensions, shape, expected);
-    if (!*found)
-        return sat_fail(error, SAT_BAD_INPUT, "the model lacks the tensor %.200s %s", full, expected);
+    if (!*found) return sat_fail(error, SAT_BAD_INPUT, "the model lacks the tensor %.200s %s", full, expected);
     const safetensors_tensor *tensor = *found;
     if (tensor->dimensions != dimensions || memcmp(tensor->shape, shape, (size_t)dimensions * sizeof *shape) != 0) {
         shape_text(tensor->dimensions, tensor->shape, actual);
-        return sat_fail(error, SAT_BAD_INPUT, "the model's tensor %.200s has the shape %s, but the network needs %s", full, actual,
-                        expected);
+        return sat_fail(error, SAT_BAD_INPUT, "the model's tensor %.200s has the shape %s, but the network needs %s",
+                        full, actual, expected);
     }
     if (tensor->type != ELEMENT_FLOAT32 && tensor->type != ELEMENT_BFLOAT16)
-        return sat_fail(error, SAT_BAD_INPUT, "the model's tensor %.200s is %s, but float32 or bfloat16 is needed", full,
-                        element_name(tensor->type));
+        return sat_fail(error, SAT_BAD_INPUT, "the model's tensor %.200s is %s, but float32 or bfloat16 is needed",
+                        full, element_name(tensor->type));
     if (tensor->offset % element_bytes(tensor->type) != 0)
-        return sat_fail(error, SAT_BAD_INPUT, "the model's tensor %.200s lies at an odd address; write the file again with "
-                        "sat3d convert", full);
+        return sat_fail(error, SAT_BAD_INPUT,
+                        "the model's tensor %.200s lies at an odd address; write the file again with "
+                        "sat3d convert",
+                        full);
     return SAT_OK;
 }
 
@@ -76,15 +77,16 @@ static sat_status check_vocabulary(model_file *file, sat_error *error)
 {
     const safetensors_tensor *tensor = safetensors_find(&file->tensors, MODEL_FILE_VOCABULARY);
     if (!tensor || tensor->type != ELEMENT_UINT8 || tensor->dimensions != 1 || tensor->bytes == 0)
-        return sat_fail(error, SAT_BAD_INPUT, "the model lacks the tensor " MODEL_FILE_VOCABULARY ": the words of its text encoder");
+        return sat_fail(error, SAT_BAD_INPUT,
+                        "the model lacks the tensor " MODEL_FILE_VOCABULARY ": the words of its text encoder");
     file->vocabulary = (const char *)file->tensors.data + tensor->offset;
     file->vocabulary_bytes = (size_t)tensor->bytes;
     int64_t lines = 1;
     for (size_t i = 0; i < file->vocabulary_bytes; i++)
         lines += file->vocabulary[i] == '\n';
     if (lines == file->description.text.vocabulary) return SAT_OK;
-    return sat_fail(error, SAT_BAD_INPUT, "the model's vocabulary has %lld words, but its text encoder knows %d", (long long)lines,
-                    file->description.text.vocabulary);
+    return sat_fail(error, SAT_BAD_INPUT, "the model's vocabulary has %lld words, but its text encoder knows %d",
+                    (long long)lines, file->description.text.vocabulary);
 }
 
 static sat_status read_description(model_file *file, sat_error *error)
@@ -92,7 +94,8 @@ static sat_status read_description(model_file *file, sat_error *error)
     json_t *root;
     const char *words = safetensors_metadata(&file->tensors, MODEL_FILE_METADATA);
     if (!words)
-        return sat_fail(error, SAT_BAD_INPUT, "this safetensors file has no description of a sat3d model (\"" MODEL_FILE_METADATA
+        return sat_fail(error, SAT_BAD_INPUT,
+                        "this safetensors file has no description of a sat3d model (\"" MODEL_FILE_METADATA
                         "\" in its __metadata__); make one from the PyTorch checkpoints with sat3d convert");
     sat_status status = json_parse(words, strlen(words), &root, error);
     if (status == SAT_OK) status = model_description_from_json(root, &file->description, error);
@@ -128,7 +131,8 @@ sat_status model_file_parse(const void *data, size_t size, model_file **file, sa
     made->text = (name_space){made, MODEL_FILE_TEXT_PREFIX};
     sat_status status;
     if (size >= 4 && memcmp(data, "PK\3\4", 4) == 0)
-        status = sat_fail(error, SAT_BAD_INPUT, "this is a PyTorch checkpoint; convert it first: sat3d convert --model FILE --text FILE "
+        status = sat_fail(error, SAT_BAD_INPUT,
+                          "this is a PyTorch checkpoint; convert it first: sat3d convert --model FILE --text FILE "
                           "--vocab FILE -o model.safetensors");
     else
         status = safetensors_parse(data, size, &made->tensors, error);
@@ -185,7 +189,8 @@ static sat_status mapped_find(const weight_source *source, const char *name, int
         return sat_fail(error, SAT_BAD_ARGUMENT, "no tensor has %d dimensions", dimensions);
     const sat_status status = find_tensor(space, name, dimensions, shape, &tensor, error);
     if (status != SAT_OK) return status;
-    *view = (weight_view){.type = tensor->type, .dimensions = dimensions, .data = space->file->tensors.data + tensor->offset};
+    *view = (weight_view){
+        .type = tensor->type, .dimensions = dimensions, .data = space->file->tensors.data + tensor->offset};
     memcpy(view->shape, shape, (size_t)dimensions * sizeof *shape);
     return SAT_OK;
 }
@@ -246,13 +251,15 @@ sat_status model_file_verify(const model_file *file, sat_error *error)
     const safetensors *t = &file->tensors;
     const char *expected = safetensors_metadata(t, SAFETENSORS_DIGEST_KEY);
     if (!expected)
-        return sat_fail(error, SAT_BAD_INPUT, "the file has no hash of its tensors (" SAFETENSORS_DIGEST_KEY ") to compare with");
+        return sat_fail(error, SAT_BAD_INPUT,
+                        "the file has no hash of its tensors (" SAFETENSORS_DIGEST_KEY ") to compare with");
     char actual[HASH_SHA256_TEXT];
     hash_sha256 h;
     hash_sha256_begin(&h);
     hash_range(file, &h, t->header_bytes, t->size - t->header_bytes);
     hash_sha256_end(&h, actual);
     if (strcmp(actual, expected) == 0) return SAT_OK;
-    return sat_fail(error, SAT_BAD_INPUT, "the tensors do not have the hash that the header promises: the file was damaged or "
+    return sat_fail(error, SAT_BAD_INPUT,
+                    "the tensors do not have the hash that the header promises: the file was damaged or "
                     "changed; fetch or convert it again");
 }

@@ -61,19 +61,24 @@ static sat_status parse_tensor(const json_t *entry, const char *name, uint64_t h
     if (status == SAT_OK) status = json_field_numbers(entry, name, "data_offsets", JSON_REQUIRED, 2, unused, error);
     if (status != SAT_OK) return status;
     size_t i;
-    json_array_foreach(shape, i, size) {
+    json_array_foreach(shape, i, size)
+    {
         if (!json_is_integer(size) || json_integer_value(size) < 0)
             return sat_fail(error, SAT_BAD_INPUT, "the shape of %.120s holds something that is no size", name);
         tensor->shape[tensor->dimensions++] = json_integer_value(size);
     }
     const json_t *offsets = json_object_get(entry, "data_offsets");
-    const int64_t begin = json_integer_value(json_array_get(offsets, 0)), end = json_integer_value(json_array_get(offsets, 1));
+    const int64_t begin = json_integer_value(json_array_get(offsets, 0)),
+                  end = json_integer_value(json_array_get(offsets, 1));
     uint64_t expected;
     if (begin < 0 || end < begin || (uint64_t)end > data_bytes)
-        return sat_fail(error, SAT_BAD_INPUT, "the tensor %.120s should lie at bytes %lld to %lld, but the file has only %llu "
-                        "after its header; was it cut off?", name, (long long)begin, (long long)end, (unsigned long long)data_bytes);
+        return sat_fail(error, SAT_BAD_INPUT,
+                        "the tensor %.120s should lie at bytes %lld to %lld, but the file has only %llu "
+                        "after its header; was it cut off?",
+                        name, (long long)begin, (long long)end, (unsigned long long)data_bytes);
     if (!byte_size(tensor, &expected) || expected != (uint64_t)(end - begin))
-        return sat_fail(error, SAT_BAD_INPUT, "the shape and type of %.120s do not fit its %lld bytes", name, (long long)(end - begin));
+        return sat_fail(error, SAT_BAD_INPUT, "the shape and type of %.120s do not fit its %lld bytes", name,
+                        (long long)(end - begin));
     tensor->offset = header_bytes + (uint64_t)begin;
     tensor->bytes = expected;
     return SAT_OK;
@@ -84,8 +89,10 @@ static sat_status parse_metadata(const json_t *metadata, sat_error *error)
     const char *key;
     json_t *value;
     if (!json_is_object(metadata)) return sat_fail(error, SAT_BAD_INPUT, "the header's __metadata__ is not an object");
-    json_object_foreach((json_t *)(uintptr_t)metadata, key, value) {
-        if (!json_is_string(value)) return sat_fail(error, SAT_BAD_INPUT, "the header's __metadata__.%.120s is not a text", key);
+    json_object_foreach((json_t *)(uintptr_t)metadata, key, value)
+    {
+        if (!json_is_string(value))
+            return sat_fail(error, SAT_BAD_INPUT, "the header's __metadata__.%.120s is not a text", key);
     }
     return SAT_OK;
 }
@@ -122,13 +129,15 @@ static sat_status check_gapless(safetensors *file, sat_error *error)
 static sat_status parse_header(safetensors *file, sat_error *error)
 {
     if (file->size < 8)
-        return sat_fail(error, SAT_BAD_INPUT, "%zu bytes are too few for a safetensors file; was it cut off?", file->size);
+        return sat_fail(error, SAT_BAD_INPUT, "%zu bytes are too few for a safetensors file; was it cut off?",
+                        file->size);
     uint64_t length;
     memcpy(&length, file->data, sizeof length);
     if (length < 2 || length > SAFETENSORS_HEADER_MAX || (file->size > 8 && file->data[8] != '{'))
         return sat_fail(error, SAT_BAD_INPUT, "this is not a safetensors file: it does not begin with a header");
     if (length > file->size - 8)
-        return sat_fail(error, SAT_BAD_INPUT, "the header should have %llu bytes, but the file ends after %zu; was it cut off?",
+        return sat_fail(error, SAT_BAD_INPUT,
+                        "the header should have %llu bytes, but the file ends after %zu; was it cut off?",
                         (unsigned long long)length, file->size);
     file->header_bytes = 8 + (size_t)length;
 
@@ -140,7 +149,8 @@ static sat_status parse_header(safetensors *file, sat_error *error)
     if (!file->tensors) return sat_fail(error, SAT_NO_MEMORY, "no memory for the list of tensors");
     const char *name;
     json_t *entry;
-    json_object_foreach(root, name, entry) {
+    json_object_foreach(root, name, entry)
+    {
         if (strcmp(name, "__metadata__") == 0)
             status = parse_metadata(entry, error);
         else
@@ -226,11 +236,12 @@ static json_t *describe(const safetensors_tensor *tensor)
 static const char digest_placeholder[] = "0000000000000000000000000000000000000000000000000000000000000000";
 
 /* The header's text, padded with spaces so that the tensors begin at a multiple of 64. Returns new, or NULL. */
-static char *header_text(const safetensors_tensor *tensors, size_t count, const char *const *keys, const char *const *values,
-                         size_t metadata_count, size_t *length, sat_error *error)
+static char *header_text(const safetensors_tensor *tensors, size_t count, const char *const *keys,
+                         const char *const *values, size_t metadata_count, size_t *length, sat_error *error)
 {
     json_t *root = json_object(), *metadata = json_object();
-    bool whole = root && metadata && json_object_set_new(metadata, SAFETENSORS_DIGEST_KEY, json_string(digest_placeholder)) == 0;
+    bool whole =
+        root && metadata && json_object_set_new(metadata, SAFETENSORS_DIGEST_KEY, json_string(digest_placeholder)) == 0;
     for (size_t i = 0; whole && i < metadata_count; i++)
         whole = json_object_set_new(metadata, keys[i], json_string(values[i])) == 0;
     whole = whole && json_object_set(root, "__metadata__", metadata) == 0;
@@ -241,7 +252,8 @@ static char *header_text(const safetensors_tensor *tensors, size_t count, const 
     }
     char *text = whole && !twice ? json_text(root, JSON_ONE_LINE, JSON_AS_INSERTED, length) : NULL;
     if (text) {
-        const size_t padded = (8 + *length + SAFETENSORS_ALIGNMENT - 1) / SAFETENSORS_ALIGNMENT * SAFETENSORS_ALIGNMENT - 8;
+        const size_t padded =
+            (8 + *length + SAFETENSORS_ALIGNMENT - 1) / SAFETENSORS_ALIGNMENT * SAFETENSORS_ALIGNMENT - 8;
         char *larger = realloc(text, padded + 1);
         if (larger) {
             memset(larger + *length, ' ', padded - *length);
@@ -252,15 +264,18 @@ static char *header_text(const safetensors_tensor *tensors, size_t count, const 
         }
         text = larger;
     }
-    if (twice) sat_fail(error, SAT_BAD_ARGUMENT, "two tensors are called %.120s", twice);
-    else if (!text) sat_fail(error, SAT_NO_MEMORY, "no memory for the header, or a name or text in it is not UTF-8");
+    if (twice)
+        sat_fail(error, SAT_BAD_ARGUMENT, "two tensors are called %.120s", twice);
+    else if (!text)
+        sat_fail(error, SAT_NO_MEMORY, "no memory for the header, or a name or text in it is not UTF-8");
     json_decref(root);
     json_decref(metadata);
     return text;
 }
 
-sat_status safetensors_create(const char *path, const safetensors_tensor *tensors, size_t count, const char *const *keys,
-                              const char *const *values, size_t metadata_count, safetensors_writer *w, sat_error *error)
+sat_status safetensors_create(const char *path, const safetensors_tensor *tensors, size_t count,
+                              const char *const *keys, const char *const *values, size_t metadata_count,
+                              safetensors_writer *w, sat_error *error)
 {
     *w = (safetensors_writer){.file = {.descriptor = -1}};
     sat_error own = {0};
@@ -272,7 +287,8 @@ sat_status safetensors_create(const char *path, const safetensors_tensor *tensor
     }
     sat_status status = SAT_OK;
     if (length > SAFETENSORS_HEADER_MAX)
-        status = sat_fail(error, SAT_BAD_ARGUMENT, "the header would have %zu bytes, more than the format allows", length);
+        status =
+            sat_fail(error, SAT_BAD_ARGUMENT, "the header would have %zu bytes, more than the format allows", length);
     if (status == SAT_OK) status = file_create(path, &w->file, error);
     const uint64_t length64 = length;
     if (status == SAT_OK) status = file_write(&w->file, &length64, sizeof length64, error);

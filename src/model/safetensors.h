@@ -28,7 +28,7 @@ typedef struct safetensors_tensor {
     element_type type;
     int dimensions;
     int64_t shape[SAFETENSORS_DIMENSIONS_MAX];
-    uint64_t offset;  /* bytes from the beginning of the file */
+    uint64_t offset; /* bytes from the beginning of the file */
     uint64_t bytes;
 } safetensors_tensor;
 
@@ -37,10 +37,10 @@ typedef struct safetensors_tensor {
 typedef struct safetensors {
     const unsigned char *data; /* borrowed: the whole file                    */
     size_t size;
-    size_t header_bytes;       /* 8 + N: where the tensors begin              */
+    size_t header_bytes;         /* 8 + N: where the tensors begin              */
     safetensors_tensor *tensors; /* owned; sorted by name                     */
     size_t count;
-    void *json;                /* owned; the parsed header                    */
+    void *json; /* owned; the parsed header                    */
 } safetensors;
 
 /* Understands `size` bytes at `data`, which must outlive *file. The tensors' bytes are not touched.
@@ -66,9 +66,9 @@ sat_status safetensors_arrange(safetensors_tensor *tensors, size_t count, sat_er
 /* A file in the making. */
 typedef struct safetensors_writer {
     file_writer file;
-    hash_sha256 hash;          /* of the tensors' bytes so far     */
+    hash_sha256 hash; /* of the tensors' bytes so far     */
     uint64_t header_bytes, total_bytes;
-    uint64_t digest_at;        /* where the hash goes in the header */
+    uint64_t digest_at; /* where the hash goes in the header */
 } safetensors_writer;
 
 /* The metadata key whose value the writer makes: the SHA-256 of all bytes after the header. */
@@ -77,8 +77,9 @@ typedef struct safetensors_writer {
 /* Creates `path` (under a temporary name, see file_create) with its header. `tensors` was arranged; `keys` and `values`
  * are `metadata_count` pairs of texts for __metadata__. On failure *w is safe to abandon.
  * Fails with SAT_IO, SAT_NO_MEMORY, SAT_BAD_ARGUMENT (two tensors of one name). */
-sat_status safetensors_create(const char *path, const safetensors_tensor *tensors, size_t count, const char *const *keys,
-                              const char *const *values, size_t metadata_count, safetensors_writer *w, sat_error *error);
+sat_status safetensors_create(const char *path, const safetensors_tensor *tensors, size_t count,
+                              const char *const *keys, const char *const *values, size_t metadata_count,
+                              safetensors_writer *w, sat_error *error);
 /* The next bytes of the tensors, in order; any number at a time. */
 sat_status safetensors_write(safetensors_writer *w, const void *data, size_t bytes, sat_error *error);
 /* Completes the header and gives the file its name. Fails with SAT_BAD_ARGUMENT when bytes are missing. */

@@ -11,9 +11,9 @@
 #include <stdint.h>
 
 typedef struct state_tensor {
-    char name[MODEL_NAME_MAX];        /* canonical                              */
-    const checkpoint_tensor *tensor;  /* borrowed from the checkpoint           */
-    bool known;                       /* the network has a tensor of this name  */
+    char name[MODEL_NAME_MAX];       /* canonical                              */
+    const checkpoint_tensor *tensor; /* borrowed from the checkpoint           */
+    bool known;                      /* the network has a tensor of this name  */
 } state_tensor;
 
 typedef struct state_table {

@@ -7,9 +7,9 @@
 
 const char *model_part_name(model_part part)
 {
-    static const char *const names[MODEL_PARTS] = {
-        "encoder", "decoder", "projection", "query decoder", "query projection", "mid heads", "mask head",
-        "text tower", "text projection", "modality codes"};
+    static const char *const names[MODEL_PARTS] = {"encoder",          "decoder",       "projection", "query decoder",
+                                                   "query projection", "mid heads",     "mask head",  "text tower",
+                                                   "text projection",  "modality codes"};
     return names[part];
 }
 
@@ -29,9 +29,13 @@ typedef struct tensor_shape {
 
 static tensor_shape shape1(int64_t a) { return (tensor_shape){1, {a}}; }
 static tensor_shape shape2(int64_t a, int64_t b) { return (tensor_shape){2, {a, b}}; }
-static tensor_shape shape_cube(int64_t a, int64_t b, int64_t side) { return (tensor_shape){5, {a, b, side, side, side}}; }
+static tensor_shape shape_cube(int64_t a, int64_t b, int64_t side)
+{
+    return (tensor_shape){5, {a, b, side, side, side}};
+}
 
-__attribute__((format(printf, 3, 4))) static model_tensor *add(list_builder *b, tensor_shape shape, const char *format, ...)
+__attribute__((format(printf, 3, 4))) static model_tensor *add(list_builder *b, tensor_shape shape, const char *format,
+                                                               ...)
 {
     if (b->list->count == b->capacity && !b->failed) {
         const size_t capacity = b->capacity ? 2 * b->capacity : 256;
@@ -128,7 +132,8 @@ static void add_query_decoder(list_builder *b, const vision_sizes *v)
         add_linear(b, name, v->query_feed_forward, q);
         snprintf(name, sizeof name, "transformer_decoder.layers.%d.linear2", l);
         add_linear(b, name, q, v->query_feed_forward);
-        for (int n = 1; n <= 3; n++) { /* norm1 belongs to a self-attention that SAT does not have: stored, never used */
+        for (int n = 1; n <= 3;
+             n++) { /* norm1 belongs to a self-attention that SAT does not have: stored, never used */
             snprintf(name, sizeof name, "transformer_decoder.layers.%d.norm%d", l, n);
             add_norm(b, name, q);
         }
@@ -166,8 +171,7 @@ sat_status model_tensors_vision(const vision_sizes *vision, model_tensor_list *l
 typedef struct layer_names {
     const char *tower, *projections[4], *attention_norm;
 } layer_names;
-static const layer_names mpnet_names = {
-    "text_tower.biolord.", {"attn.q", "attn.k", "attn.v", "attn.o"}, "LayerNorm"};
+static const layer_names mpnet_names = {"text_tower.biolord.", {"attn.q", "attn.k", "attn.v", "attn.o"}, "LayerNorm"};
 static const layer_names bert_names = {
     "model.", {"self.query", "self.key", "self.value", "output.dense"}, "output.LayerNorm"};
 

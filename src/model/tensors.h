@@ -10,8 +10,17 @@
 #include <stddef.h>
 
 typedef enum model_part {
-    PART_ENCODER, PART_DECODER, PART_TOKEN_PROJECTION, PART_QUERY_DECODER, PART_QUERY_PROJECTION, PART_MID_HEADS,
-    PART_MASK_HEAD, PART_TEXT_TOWER, PART_TEXT_PROJECTION, PART_MODALITY, MODEL_PARTS
+    PART_ENCODER,
+    PART_DECODER,
+    PART_TOKEN_PROJECTION,
+    PART_QUERY_DECODER,
+    PART_QUERY_PROJECTION,
+    PART_MID_HEADS,
+    PART_MASK_HEAD,
+    PART_TEXT_TOWER,
+    PART_TEXT_PROJECTION,
+    PART_MODALITY,
+    MODEL_PARTS
 } model_part;
 
 /* "encoder", "decoder", "projection", ...; static storage. */
@@ -21,8 +30,8 @@ const char *model_part_name(model_part part);
 typedef struct model_tensor {
     char name[MODEL_NAME_MAX]; /* without "module."; canonical */
     model_part part;
-    bool optional;             /* stored by the release, never used, may be missing: a text tower's pooler */
-    bool exact;                /* stays float32 in a bfloat16 file: see model_tensors_vision              */
+    bool optional; /* stored by the release, never used, may be missing: a text tower's pooler */
+    bool exact;    /* stays float32 in a bfloat16 file: see model_tensors_vision              */
     int dimensions;
     int64_t shape[WEIGHT_DIMENSIONS_MAX];
 } model_tensor;

@@ -6,7 +6,13 @@
 
 /* ---------------------------------------------------------------- the names that are known */
 
-typedef enum known_call { CALL_ORDERED_DICTIONARY, CALL_TENSOR, CALL_PARAMETER, CALL_STEPPED_OVER, CALL_NEVER } known_call;
+typedef enum known_call {
+    CALL_ORDERED_DICTIONARY,
+    CALL_TENSOR,
+    CALL_PARAMETER,
+    CALL_STEPPED_OVER,
+    CALL_NEVER
+} known_call;
 
 static const struct {
     const char *module, *name;
@@ -79,7 +85,8 @@ static sat_status push_reference(reader *r, pickle_reference value)
 static sat_status push(reader *r, pickle_value value)
 {
     if (r->p->count >= PICKLE_VALUES_MAX)
-        return sat_fail(r->error, SAT_BAD_INPUT, "the checkpoint holds more than %d objects, which no model does", PICKLE_VALUES_MAX);
+        return sat_fail(r->error, SAT_BAD_INPUT, "the checkpoint holds more than %d objects, which no model does",
+                        PICKLE_VALUES_MAX);
     sat_status status = reserve(r, &r->p->values, &r->p->room, r->p->count + 1, sizeof *r->p->values);
     if (status != SAT_OK) return status;
     r->p->values[r->p->count] = value;
@@ -174,7 +181,8 @@ static sat_status append(reader *r, pickle_value *list, const pickle_reference *
 {
     size_t room = list->list.room;
     r->items += count; /* a list that is copied again and again would grow with the square of the pickle's length */
-    if (count > PICKLE_VALUES_MAX || r->items > 8 * (size_t)PICKLE_VALUES_MAX) return damaged(r, "its lists are too long");
+    if (count > PICKLE_VALUES_MAX || r->items > 8 * (size_t)PICKLE_VALUES_MAX)
+        return damaged(r, "its lists are too long");
     const sat_status status = reserve(r, &list->list.items, &room, list->list.count + count, sizeof *items);
     if (status != SAT_OK) return status;
     list->list.room = (uint32_t)room;
@@ -271,7 +279,8 @@ static sat_status read_get(reader *r, int bytes)
     uint64_t index;
     const sat_status status = take_number(r, bytes, &index);
     if (status != SAT_OK) return status;
-    if (index >= r->memo_count || r->memo[index] == MEMO_EMPTY) return damaged(r, "a value is recalled that was not remembered");
+    if (index >= r->memo_count || r->memo[index] == MEMO_EMPTY)
+        return damaged(r, "a value is recalled that was not remembered");
     return push_reference(r, r->memo[index]);
 }
 
@@ -287,10 +296,12 @@ static sat_status push_global(reader *r, const char *module, size_t module_lengt
     for (int i = 0; i < KNOWN; i++)
         if (text_is(module, module_length, known[i].module) && text_is(name, name_length, known[i].name))
             return push(r, (pickle_value){.kind = PICKLE_GLOBAL, .global = i});
-    return sat_fail(r->error, SAT_BAD_INPUT, "the checkpoint asks for %.*s.%.*s, which is not needed to hold tensors; nothing was "
-                    "executed, and such a file is not read. If you trust it, load it in PyTorch and save its tensors alone: "
-                    "torch.save({\"model_state_dict\": ...}, path)",
-                    (int)(module_length < 100 ? module_length : 100), module, (int)(name_length < 100 ? name_length : 100), name);
+    return sat_fail(
+        r->error, SAT_BAD_INPUT,
+        "the checkpoint asks for %.*s.%.*s, which is not needed to hold tensors; nothing was "
+        "executed, and such a file is not read. If you trust it, load it in PyTorch and save its tensors alone: "
+        "torch.save({\"model_state_dict\": ...}, path)",
+        (int)(module_length < 100 ? module_length : 100), module, (int)(name_length < 100 ? name_length : 100), name);
 }
 
 /* GLOBAL: module and name as two lines. */
@@ -311,7 +322,8 @@ static sat_status read_global(reader *r)
 /* STACK_GLOBAL: module and name from the stack. */
 static sat_status stack_global(reader *r)
 {
-    if (!has(r, 2) || top(r, 1)->kind != PICKLE_TEXT || top(r, 0)->kind != PICKLE_TEXT) return damaged(r, "a name is missing");
+    if (!has(r, 2) || top(r, 1)->kind != PICKLE_TEXT || top(r, 0)->kind != PICKLE_TEXT)
+        return damaged(r, "a name is missing");
     const pickle_value module = *top(r, 1), name = *top(r, 0);
     r->depth -= 2;
     return push_global(r, module.text.data, module.text.length, name.text.data, name.text.length);
@@ -333,7 +345,8 @@ static sat_status read_storage(reader *r)
         known[item(r, id, 1)->global].call != CALL_NEVER || item(r, id, 4)->integer < 0)
         return damaged(r, "a storage is described in an unknown way");
     const pickle_value storage = {.kind = PICKLE_STORAGE,
-                                  .storage = {.type = known[item(r, id, 1)->global].type, .key = id->list.items[2],
+                                  .storage = {.type = known[item(r, id, 1)->global].type,
+                                              .key = id->list.items[2],
                                               .elements = item(r, id, 4)->integer}};
     r->depth--;
     return push(r, storage);
@@ -356,8 +369,8 @@ static bool view_fits(const pickle_tensor *t, int64_t elements)
     int64_t last = t->offset, count = 1, step;
     for (int i = 0; i < t->dimensions; i++) {
         if (t->shape[i] == 0) return true; /* nothing is read */
-        if (__builtin_mul_overflow(count, t->shape[i], &count) || __builtin_mul_overflow(t->shape[i] - 1, t->stride[i], &step) ||
-            __builtin_add_overflow(last, step, &last))
+        if (__builtin_mul_overflow(count, t->shape[i], &count) ||
+            __builtin_mul_overflow(t->shape[i] - 1, t->stride[i], &step) || __builtin_add_overflow(last, step, &last))
             return false;
     }
     return last < elements;
@@ -377,7 +390,8 @@ static sat_status make_tensor(reader *r, const pickle_value *arguments, pickle_v
     tensor.storage = arguments->list.items[0];
     tensor.offset = item(r, arguments, 1)->integer;
     tensor.dimensions = (int)item(r, arguments, 2)->list.count;
-    if (!view_fits(&tensor, item(r, arguments, 0)->storage.elements)) return damaged(r, "a tensor reaches beyond its storage");
+    if (!view_fits(&tensor, item(r, arguments, 0)->storage.elements))
+        return damaged(r, "a tensor reaches beyond its storage");
     *made = (pickle_value){.kind = PICKLE_TENSOR, .tensor = malloc(sizeof tensor)};
     if (!made->tensor) return sat_fail(r->error, SAT_NO_MEMORY, "no memory for the checkpoint's directory of tensors");
     *made->tensor = tensor;
@@ -477,64 +491,67 @@ static sat_status read_protocol(reader *r)
     uint64_t protocol;
     const sat_status status = take_number(r, 1, &protocol);
     if (status != SAT_OK || protocol <= 5) return status;
-    return sat_fail(r->error, SAT_BAD_INPUT, "the checkpoint uses pickle protocol %d, but 2 to 5 are known", (int)protocol);
+    return sat_fail(r->error, SAT_BAD_INPUT, "the checkpoint uses pickle protocol %d, but 2 to 5 are known",
+                    (int)protocol);
 }
 
 static sat_status step(reader *r)
 {
     const unsigned char opcode = *r->at++;
     switch (opcode) {
-    case 0x80: return read_protocol(r);                                          /* PROTO            */
-    case 0x95: return skip_bytes(r, 8);                                          /* FRAME            */
-    case '.': return stop(r);                                                    /* STOP             */
-    case 'N': return push(r, (pickle_value){.kind = PICKLE_NONE});               /* NONE             */
+    case 0x80: return read_protocol(r);                                              /* PROTO            */
+    case 0x95: return skip_bytes(r, 8);                                              /* FRAME            */
+    case '.': return stop(r);                                                        /* STOP             */
+    case 'N': return push(r, (pickle_value){.kind = PICKLE_NONE});                   /* NONE             */
     case 0x88: return push(r, (pickle_value){.kind = PICKLE_BOOLEAN, .integer = 1}); /* NEWTRUE      */
-    case 0x89: return push(r, (pickle_value){.kind = PICKLE_BOOLEAN});           /* NEWFALSE         */
-    case 'K': return read_integer(r, 1, false);                                  /* BININT1          */
-    case 'M': return read_integer(r, 2, false);                                  /* BININT2          */
-    case 'J': return read_integer(r, 4, true);                                   /* BININT           */
-    case 0x8a: return read_long(r, 1);                                           /* LONG1            */
-    case 0x8b: return read_long(r, 4);                                           /* LONG4            */
-    case 'G': return read_real(r);                                               /* BINFLOAT         */
-    case 0x8c: return read_text(r, PICKLE_TEXT, 1);                              /* SHORT_BINUNICODE */
-    case 'X': return read_text(r, PICKLE_TEXT, 4);                               /* BINUNICODE       */
-    case 0x8d: return read_text(r, PICKLE_TEXT, 8);                              /* BINUNICODE8      */
-    case 'U': return read_text(r, PICKLE_TEXT, 1);                               /* SHORT_BINSTRING: Python 2's text */
-    case 'T': return read_text(r, PICKLE_TEXT, 4);                               /* BINSTRING        */
-    case 'C': return read_text(r, PICKLE_BYTES, 1);                              /* SHORT_BINBYTES   */
-    case 'B': return read_text(r, PICKLE_BYTES, 4);                              /* BINBYTES         */
-    case 0x8e: return read_text(r, PICKLE_BYTES, 8);                             /* BINBYTES8        */
-    case '(': return mark(r);                                                    /* MARK             */
-    case '0': return pop(r);                                                     /* POP              */
-    case '1': return pop_to_mark(r);                                             /* POP_MARK         */
+    case 0x89: return push(r, (pickle_value){.kind = PICKLE_BOOLEAN});               /* NEWFALSE         */
+    case 'K': return read_integer(r, 1, false);                                      /* BININT1          */
+    case 'M': return read_integer(r, 2, false);                                      /* BININT2          */
+    case 'J': return read_integer(r, 4, true);                                       /* BININT           */
+    case 0x8a: return read_long(r, 1);                                               /* LONG1            */
+    case 0x8b: return read_long(r, 4);                                               /* LONG4            */
+    case 'G': return read_real(r);                                                   /* BINFLOAT         */
+    case 0x8c: return read_text(r, PICKLE_TEXT, 1);                                  /* SHORT_BINUNICODE */
+    case 'X': return read_text(r, PICKLE_TEXT, 4);                                   /* BINUNICODE       */
+    case 0x8d: return read_text(r, PICKLE_TEXT, 8);                                  /* BINUNICODE8      */
+    case 'U': return read_text(r, PICKLE_TEXT, 1);   /* SHORT_BINSTRING: Python 2's text */
+    case 'T': return read_text(r, PICKLE_TEXT, 4);   /* BINSTRING        */
+    case 'C': return read_text(r, PICKLE_BYTES, 1);  /* SHORT_BINBYTES   */
+    case 'B': return read_text(r, PICKLE_BYTES, 4);  /* BINBYTES         */
+    case 0x8e: return read_text(r, PICKLE_BYTES, 8); /* BINBYTES8        */
+    case '(': return mark(r);                        /* MARK             */
+    case '0': return pop(r);                         /* POP              */
+    case '1': return pop_to_mark(r);                 /* POP_MARK         */
     case '2': return has(r, 1) ? push_reference(r, r->stack[r->depth - 1]) : damaged(r, "a value is missing"); /* DUP */
-    case ')': return collect(r, PICKLE_TUPLE, r->depth);                         /* EMPTY_TUPLE      */
-    case ']': return collect(r, PICKLE_LIST, r->depth);                          /* EMPTY_LIST       */
-    case '}': return collect(r, PICKLE_DICTIONARY, r->depth);                    /* EMPTY_DICT       */
-    case 't': return collect_marked(r, PICKLE_TUPLE);                            /* TUPLE            */
-    case 'l': return collect_marked(r, PICKLE_LIST);                             /* LIST             */
-    case 'd': return collect_marked(r, PICKLE_DICTIONARY);                       /* DICT             */
-    case 0x85: return collect_last(r, 1);                                        /* TUPLE1           */
-    case 0x86: return collect_last(r, 2);                                        /* TUPLE2           */
-    case 0x87: return collect_last(r, 3);                                        /* TUPLE3           */
-    case 'a': return extend_last(r, PICKLE_LIST, 1);                             /* APPEND           */
-    case 'e': return extend_marked(r, PICKLE_LIST);                              /* APPENDS          */
-    case 's': return extend_last(r, PICKLE_DICTIONARY, 2);                       /* SETITEM          */
-    case 'u': return extend_marked(r, PICKLE_DICTIONARY);                        /* SETITEMS         */
-    case 'q': return read_put(r, 1);                                             /* BINPUT           */
-    case 'r': return read_put(r, 4);                                             /* LONG_BINPUT      */
-    case 0x94: return memo_put(r, r->memo_count);                                /* MEMOIZE          */
-    case 'h': return read_get(r, 1);                                             /* BINGET           */
-    case 'j': return read_get(r, 4);                                             /* LONG_BINGET      */
-    case 'c': return read_global(r);                                             /* GLOBAL           */
-    case 0x93: return stack_global(r);                                           /* STACK_GLOBAL     */
-    case 'Q': return read_storage(r);                                            /* BINPERSID        */
-    case 'R': return reduce(r);                                                  /* REDUCE           */
-    case 'b': return build(r);                                                   /* BUILD            */
+    case ')': return collect(r, PICKLE_TUPLE, r->depth);      /* EMPTY_TUPLE      */
+    case ']': return collect(r, PICKLE_LIST, r->depth);       /* EMPTY_LIST       */
+    case '}': return collect(r, PICKLE_DICTIONARY, r->depth); /* EMPTY_DICT       */
+    case 't': return collect_marked(r, PICKLE_TUPLE);         /* TUPLE            */
+    case 'l': return collect_marked(r, PICKLE_LIST);          /* LIST             */
+    case 'd': return collect_marked(r, PICKLE_DICTIONARY);    /* DICT             */
+    case 0x85: return collect_last(r, 1);                     /* TUPLE1           */
+    case 0x86: return collect_last(r, 2);                     /* TUPLE2           */
+    case 0x87: return collect_last(r, 3);                     /* TUPLE3           */
+    case 'a': return extend_last(r, PICKLE_LIST, 1);          /* APPEND           */
+    case 'e': return extend_marked(r, PICKLE_LIST);           /* APPENDS          */
+    case 's': return extend_last(r, PICKLE_DICTIONARY, 2);    /* SETITEM          */
+    case 'u': return extend_marked(r, PICKLE_DICTIONARY);     /* SETITEMS         */
+    case 'q': return read_put(r, 1);                          /* BINPUT           */
+    case 'r': return read_put(r, 4);                          /* LONG_BINPUT      */
+    case 0x94: return memo_put(r, r->memo_count);             /* MEMOIZE          */
+    case 'h': return read_get(r, 1);                          /* BINGET           */
+    case 'j': return read_get(r, 4);                          /* LONG_BINGET      */
+    case 'c': return read_global(r);                          /* GLOBAL           */
+    case 0x93: return stack_global(r);                        /* STACK_GLOBAL     */
+    case 'Q': return read_storage(r);                         /* BINPERSID        */
+    case 'R': return reduce(r);                               /* REDUCE           */
+    case 'b': return build(r);                                /* BUILD            */
     default: break;
     }
-    return sat_fail(r->error, SAT_BAD_INPUT, "the checkpoint's pickle uses the operation 0x%02x at byte %zu, which a file of "
-                    "tensors does not need; load it in PyTorch and save it again", opcode, (size_t)(r->at - r->begin - 1));
+    return sat_fail(r->error, SAT_BAD_INPUT,
+                    "the checkpoint's pickle uses the operation 0x%02x at byte %zu, which a file of "
+                    "tensors does not need; load it in PyTorch and save it again",
+                    opcode, (size_t)(r->at - r->begin - 1));
 }
 
 sat_status pickle_parse(const void *data, size_t size, pickle *p, sat_error *error)
@@ -556,7 +573,8 @@ void pickle_free(pickle *p)
     for (size_t i = 0; i < p->count; i++) {
         pickle_value *value = &p->values[i];
         if (value->kind == PICKLE_TENSOR) free(value->tensor);
-        if (value->kind == PICKLE_TUPLE || value->kind == PICKLE_LIST || value->kind == PICKLE_DICTIONARY) free(value->list.items);
+        if (value->kind == PICKLE_TUPLE || value->kind == PICKLE_LIST || value->kind == PICKLE_DICTIONARY)
+            free(value->list.items);
     }
     free(p->values);
     *p = (pickle){0};

@@ -18,12 +18,19 @@ enum {
 };
 
 typedef enum pickle_kind {
-    PICKLE_NONE, PICKLE_BOOLEAN, PICKLE_INTEGER, PICKLE_REAL, PICKLE_TEXT, PICKLE_BYTES,
-    PICKLE_TUPLE, PICKLE_LIST, PICKLE_DICTIONARY, /* items; a dictionary's are key, value, key, value, ...          */
-    PICKLE_GLOBAL,                                /* one of the names that are known, not (yet) called              */
-    PICKLE_STORAGE,                               /* raw elements elsewhere, known by a key                         */
-    PICKLE_TENSOR,                                /* a view of a storage                                            */
-    PICKLE_OPAQUE,                                /* stepped over: numpy scalars, integers beyond 64 bits           */
+    PICKLE_NONE,
+    PICKLE_BOOLEAN,
+    PICKLE_INTEGER,
+    PICKLE_REAL,
+    PICKLE_TEXT,
+    PICKLE_BYTES,
+    PICKLE_TUPLE,
+    PICKLE_LIST,
+    PICKLE_DICTIONARY, /* items; a dictionary's are key, value, key, value, ...          */
+    PICKLE_GLOBAL,     /* one of the names that are known, not (yet) called              */
+    PICKLE_STORAGE,    /* raw elements elsewhere, known by a key                         */
+    PICKLE_TENSOR,     /* a view of a storage                                            */
+    PICKLE_OPAQUE,     /* stepped over: numpy scalars, integers beyond 64 bits           */
 } pickle_kind;
 
 typedef uint32_t pickle_reference; /* index into values; values are shared, and a list may even hold itself */

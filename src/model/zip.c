@@ -14,11 +14,16 @@ static uint64_t number(const unsigned char *at, int bytes)
 
 /* Sizes of the fixed parts, and the marks they begin with. */
 enum {
-    END_BYTES = 22, END_MARK = 0x06054b50,         /* end of central directory            */
-    END64_BYTES = 56, END64_MARK = 0x06064b50,     /* the same for large archives         */
-    LOCATOR_BYTES = 20, LOCATOR_MARK = 0x07064b50, /* where that one is; just before END  */
-    ENTRY_BYTES = 46, ENTRY_MARK = 0x02014b50,     /* an entry of the directory           */
-    LOCAL_BYTES = 30, LOCAL_MARK = 0x04034b50,     /* the header before an entry's bytes  */
+    END_BYTES = 22,
+    END_MARK = 0x06054b50, /* end of central directory            */
+    END64_BYTES = 56,
+    END64_MARK = 0x06064b50, /* the same for large archives         */
+    LOCATOR_BYTES = 20,
+    LOCATOR_MARK = 0x07064b50, /* where that one is; just before END  */
+    ENTRY_BYTES = 46,
+    ENTRY_MARK = 0x02014b50, /* an entry of the directory           */
+    LOCAL_BYTES = 30,
+    LOCAL_MARK = 0x04034b50, /* the header before an entry's bytes  */
 };
 
 typedef struct directory {
@@ -45,8 +50,9 @@ static sat_status find_directory(const unsigned char *data, size_t size, directo
     if (room >= LOCATOR_BYTES && number(end - LOCATOR_BYTES, 4) == LOCATOR_MARK) {
         const uint64_t at = number(end - LOCATOR_BYTES + 8, 8);
         if (at > room || room - at < END64_BYTES || number(data + at, 4) != END64_MARK) return damaged(error);
-        *found = (directory){
-            .count = number(data + at + 32, 8), .bytes = number(data + at + 40, 8), .offset = number(data + at + 48, 8)};
+        *found = (directory){.count = number(data + at + 32, 8),
+                             .bytes = number(data + at + 40, 8),
+                             .offset = number(data + at + 48, 8)};
         room = at;
     }
     if (found->offset > room || found->bytes > room - found->offset || found->count > found->bytes / ENTRY_BYTES)
@@ -93,8 +99,11 @@ static sat_status parse_entries(zip_archive *archive, const directory *where, sa
         if ((size_t)(end - at) - ENTRY_BYTES < name + extra + comment) return damaged(error);
         uint64_t stored_bytes = number(at + 20, 4);
         zip_entry *entry = &archive->entries[archive->count++];
-        *entry = (zip_entry){.name = (const char *)at + ENTRY_BYTES, .name_length = name, .crc32 = (uint32_t)number(at + 16, 4),
-                             .bytes = number(at + 24, 4), .header_offset = number(at + 42, 4)};
+        *entry = (zip_entry){.name = (const char *)at + ENTRY_BYTES,
+                             .name_length = name,
+                             .crc32 = (uint32_t)number(at + 16, 4),
+                             .bytes = number(at + 24, 4),
+                             .header_offset = number(at + 42, 4)};
         if (!widen(at + ENTRY_BYTES + name, extra, entry, &stored_bytes)) return damaged(error);
         const bool encrypted = number(at + 8, 2) & 1, compressed = number(at + 10, 2) != 0;
         entry->plain = !encrypted && !compressed && stored_bytes == entry->bytes;
@@ -131,13 +140,16 @@ const zip_entry *zip_find(const zip_archive *archive, const char *name, size_t n
     return archive->count ? bsearch(&key, archive->entries, archive->count, sizeof key, by_name) : NULL;
 }
 
-sat_status zip_contents(const zip_archive *archive, const zip_entry *entry, const unsigned char **contents, sat_error *error)
+sat_status zip_contents(const zip_archive *archive, const zip_entry *entry, const unsigned char **contents,
+                        sat_error *error)
 {
     const int shown = (int)(entry->name_length < 120 ? entry->name_length : 120);
     *contents = NULL;
     if (!entry->plain)
-        return sat_fail(error, SAT_BAD_INPUT, "the entry %.*s is compressed, which torch.save never does; unpack the file and pack "
-                        "it again without compression (zip -0)", shown, entry->name);
+        return sat_fail(error, SAT_BAD_INPUT,
+                        "the entry %.*s is compressed, which torch.save never does; unpack the file and pack "
+                        "it again without compression (zip -0)",
+                        shown, entry->name);
     const uint64_t at = entry->header_offset;
     if (at > archive->size || archive->size - at < LOCAL_BYTES || number(archive->data + at, 4) != LOCAL_MARK)
         return damaged(error);
@@ -145,8 +157,9 @@ sat_status zip_contents(const zip_archive *archive, const zip_entry *entry, cons
     const uint64_t skip = LOCAL_BYTES + number(archive->data + at + 26, 2) + number(archive->data + at + 28, 2);
     const uint64_t room = archive->size - at;
     if (skip > room || entry->bytes > room - skip)
-        return sat_fail(error, SAT_BAD_INPUT, "the entry %.*s should have %llu bytes, but the file ends before; was it cut off?",
-                        shown, entry->name, (unsigned long long)entry->bytes);
+        return sat_fail(error, SAT_BAD_INPUT,
+                        "the entry %.*s should have %llu bytes, but the file ends before; was it cut off?", shown,
+                        entry->name, (unsigned long long)entry->bytes);
     *contents = archive->data + at + skip;
     return SAT_OK;
 }

@@ -34,6 +34,7 @@ void zip_free(zip_archive *archive);
 const zip_entry *zip_find(const zip_archive *archive, const char *name, size_t name_length);
 /* The contents of `entry`: entry->bytes bytes, borrowed, at any alignment. Fails with SAT_BAD_INPUT when they are compressed
  * or do not lie within the file. Thread-safe. */
-sat_status zip_contents(const zip_archive *archive, const zip_entry *entry, const unsigned char **contents, sat_error *error);
+sat_status zip_contents(const zip_archive *archive, const zip_entry *entry, const unsigned char **contents,
+                        sat_error *error);
 
 #endif

@@ -1,5 +1,6 @@
 #include "tests/support/cmocka.h"
 #include "tests/support/golden.h"
+#include "tests/support/pth.h"
 
 #include "base/file.h"
 #include "model/checkpoint.h"
@@ -91,13 +92,15 @@ static void a_release_checkpoint_holds_what_the_generator_made(void **state)
         if (f == 0) assert_int_equal(c.step, 200000);
         for (size_t i = 0; i < c.count; i++) {
             const checkpoint_tensor *t = &c.tensors[i];
-            if (t->type != ELEMENT_FLOAT32 || strstr(t->name, "temperature")) continue; /* position_ids; a trained scalar */
+            if (t->type != ELEMENT_FLOAT32 || strstr(t->name, "temperature"))
+                continue; /* position_ids; a trained scalar */
             const size_t bytes = (size_t)t->elements * sizeof(float);
             float *values = malloc(bytes), *expected = malloc(bytes);
             assert_true(values && expected);
             checkpoint_read(t, 0, (size_t)t->elements, values);
             deterministic_fill(t->name, t->dimensions, t->shape, 0, (size_t)t->elements, expected);
-            if (memcmp(values, expected, bytes) != 0) fail_msg("%s differs: %g, expected %g", t->name, values[0], expected[0]);
+            if (memcmp(values, expected, bytes) != 0)
+                fail_msg("%s differs: %g, expected %g", t->name, values[0], expected[0]);
             assert_true(checkpoint_intact(t));
             free(values);
             free(expected);
@@ -169,6 +172,33 @@ static void damage_is_refused_with_a_reason(void **state)
     file_map_close(&map);
 }
 
+/* The hole is nothing on disk: the file is sparse, and only the pages around its tensors are read. */
+static void entries_beyond_4_gb_are_found(void **state)
+{
+    (void)state;
+    const model_tensor tensors[] = {{.name = "before.weight", .dimensions = 2, .shape = {3, 5}},
+                                    {.name = "behind.bias", .dimensions = 1, .shape = {7}}};
+    char path[1200];
+    snprintf(path, sizeof path, "%s/large.pth", temporary_folder());
+    pth_write(path, tensors, 2, (pth_layout){.hole_bytes = 5ull << 30});
+    checkpoint c;
+    sat_error error = {0};
+    if (checkpoint_open(path, &c, &error) != SAT_OK) fail_msg("%s", error.message);
+    assert_true(c.map.size > 5ull << 30);
+    assert_int_equal(c.count, 2);
+    for (size_t i = 0; i < 2; i++) {
+        float values[15], expected[15];
+        const size_t count = (size_t)model_tensor_elements(&tensors[i]);
+        assert_true(c.tensors[i].storage > c.map.data + (5ull << 30));
+        checkpoint_read(&c.tensors[i], 0, count, values);
+        deterministic_fill(tensors[i].name, tensors[i].dimensions, tensors[i].shape, 0, count, expected);
+        assert_memory_equal(values, expected, count * sizeof(float));
+        assert_true(checkpoint_intact(&c.tensors[i]));
+    }
+    checkpoint_close(&c);
+    remove(path);
+}
+
 static void a_changed_element_is_found_by_the_check_sum(void **state)
 {
     (void)state;
@@ -195,6 +225,7 @@ int main(void)
         cmocka_unit_test(a_release_checkpoint_holds_what_the_generator_made),
         cmocka_unit_test(hostile_and_old_files_are_refused_by_name),
         cmocka_unit_test(damage_is_refused_with_a_reason),
+        cmocka_unit_test(entries_beyond_4_gb_are_found),
         cmocka_unit_test(a_changed_element_is_found_by_the_check_sum),
     };
     return cmocka_run_group_tests_name("model/checkpoint", tests, NULL, NULL);

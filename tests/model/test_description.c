@@ -62,8 +62,17 @@ static void text_encoders_have_the_counts_of_the_release(void **state)
     assert_int_equal(model_tensors_parameters(&list, PART_TEXT_PROJECTION), 1181184);
     assert_int_equal(model_tensors_parameters(&list, MODEL_PARTS), 110670720);
     model_tensors_free(&list);
-    d.text = (text_sizes){.kind = TEXT_BERT, .vocabulary = 30522, .positions = 512, .width = 768, .layers = 12, .heads = 12,
-                          .feed_forward = 3072, .output_width = 768, .modality_rows = 4, .longest = 64, .layer_norm_epsilon = 1e-12};
+    d.text = (text_sizes){.kind = TEXT_BERT,
+                          .vocabulary = 30522,
+                          .positions = 512,
+                          .width = 768,
+                          .layers = 12,
+                          .heads = 12,
+                          .feed_forward = 3072,
+                          .output_width = 768,
+                          .modality_rows = 4,
+                          .longest = 64,
+                          .layer_norm_epsilon = 1e-12};
     assert_int_equal(model_description_check(&d, &error), SAT_OK);
     assert_int_equal(model_tensors_text(&d.text, &list, &error), SAT_OK);
     assert_int_equal(list.count, 200);
@@ -99,12 +108,12 @@ static void impossible_numbers_are_refused_with_the_reason(void **state)
     model_description good;
     assert_true(model_variant("nano", &good));
     sat_error error = {0};
-#define REFUSED(change, says)                                                \
-    do {                                                                     \
-        model_description d = good;                                          \
-        change;                                                              \
-        assert_int_equal(model_description_check(&d, &error), SAT_BAD_INPUT); \
-        if (!strstr(error.message, says)) fail_msg("%s", error.message);     \
+#define REFUSED(change, says)                                                                                          \
+    do {                                                                                                               \
+        model_description d = good;                                                                                    \
+        change;                                                                                                        \
+        assert_int_equal(model_description_check(&d, &error), SAT_BAD_INPUT);                                          \
+        if (!strstr(error.message, says)) fail_msg("%s", error.message);                                               \
     } while (0)
     REFUSED(d.vision.query_heads = 7, "--query-heads");
     REFUSED(d.vision.query_heads = 0, "query heads");

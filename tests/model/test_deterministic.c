@@ -33,7 +33,8 @@ static void check_vector(const json_t *row)
     assert_true(model_name_canonical(name, canonical));
     assert_string_equal(canonical, json_string_value(json_object_get(row, "hashed")));
     char hash[17];
-    snprintf(hash, sizeof hash, "%016llx", (unsigned long long)hash_fnv1a64(HASH_FNV_START, canonical, strlen(canonical)));
+    snprintf(hash, sizeof hash, "%016llx",
+             (unsigned long long)hash_fnv1a64(HASH_FNV_START, canonical, strlen(canonical)));
     assert_string_equal(hash, json_string_value(json_object_get(row, "fnv1a64")));
 
     const weight_source source = weight_source_deterministic();
@@ -45,11 +46,13 @@ static void check_vector(const json_t *row)
     for (int d = 0; d < dimensions; d++)
         count *= (size_t)shape[d];
     const json_t *value;
-    json_array_foreach(json_object_get(row, "first_bits"), i, value) assert_int_equal(bits_of(values[i]), hexadecimal(value));
+    json_array_foreach(json_object_get(row, "first_bits"), i, value)
+        assert_int_equal(bits_of(values[i]), hexadecimal(value));
     const json_t *last = json_object_get(row, "last_bits");
     json_array_foreach(last, i, value)
         assert_int_equal(bits_of(values[count - json_array_size(last) + i]), hexadecimal(value));
-    snprintf(hash, sizeof hash, "%016llx", (unsigned long long)hash_fnv1a64(HASH_FNV_START, values, count * sizeof *values));
+    snprintf(hash, sizeof hash, "%016llx",
+             (unsigned long long)hash_fnv1a64(HASH_FNV_START, values, count * sizeof *values));
     assert_string_equal(hash, json_string_value(json_object_get(row, "fnv1a64_of_bytes")));
     source.release(&source, &view);
     assert_null(view.data);
