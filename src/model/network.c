@@ -143,10 +143,10 @@ sat_status network_load(network *n, sat_error *error)
     return SAT_OK;
 }
 
-sat_status network_image(network *n, const float *image, const volatile int *stop, sat_error *error)
+sat_status network_image(network *n, const float *image, const progress *watch, sat_error *error)
 {
     plan_bind(n->image_plan, "image", image);
-    return plan_run(n->image_plan, stop, error);
+    return plan_run(n->image_plan, watch, error);
 }
 
 int network_embedding_width(const network *n) { return n->model.vision.features[0]; }

@@ -22,7 +22,7 @@ typedef struct network network;
 typedef struct network_options {
     element_type type; /* float32 or bfloat16; falls back to float32 where the processor has no bfloat16: network_type tells */
     int threads;       /* >= 1; changes no bit of the results                                                                */
-    int queries;       /* the most that network_queries will be given at once                                                */
+    int queries;       /* how many there will usually be: sizes of groups follow; any number works                           */
     bool taps;         /* keep all intermediate maps for tests: more memory                                                  */
 } network_options;
 
@@ -39,8 +39,9 @@ element_type network_type(const network *n);
 /* Takes the memory and packs the weights. */
 sat_status network_load(network *n, sat_error *error);
 
-/* Features of one window: image [x][y][z] float32, of the description's full window, padded. stop: looked at between steps, or NULL. */
-sat_status network_image(network *n, const float *image, const volatile int *stop, sat_error *error);
+/* Features of one window: image [x][y][z] float32, of the description's full window, padded. watch: asked between
+ * steps whether to stop, or NULL. */
+sat_status network_image(network *n, const float *image, const progress *watch, sat_error *error);
 
 /* Mask embeddings [count][F0] of queries [count][text width] for the window last shown. A query's embedding does not
  * depend on the others. */

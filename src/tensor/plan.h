@@ -9,6 +9,7 @@
 #define SAT_TENSOR_PLAN_H
 
 #include "base/error.h"
+#include "base/progress.h"
 #include "tensor/element.h"
 #include "tensor/graph.h"
 #include "tensor/weights.h"
@@ -111,8 +112,8 @@ size_t plan_bytes(const plan *p);
 void plan_attach(plan *p, void *memory);
 /* Binds an input by name; float32. The memory must stay until the run ends. Aborts for an unknown name. */
 void plan_bind(plan *p, const char *input, const void *data);
-/* Runs all steps. The store must be loaded. `stop` (may be NULL) is looked at between steps: SAT_CANCELLED. */
-sat_status plan_run(plan *p, const volatile int *stop, sat_error *error);
+/* Runs all steps. The store must be loaded. Between steps `watch` (may be NULL) is asked whether to stop: SAT_CANCELLED. */
+sat_status plan_run(plan *p, const progress *watch, sat_error *error);
 
 /* An output after a run: memory, and the rule to read it by (scale NULL: none). Valid until the next run. */
 typedef struct plan_value {

@@ -66,11 +66,11 @@ sat_status plan_want_packed(const plan *p, plan_parameter *parameter, const char
     return weight_store_add(p->weights, &r, &parameter->weight, error);
 }
 
-sat_status plan_run(plan *p, const volatile int *stop, sat_error *error)
+sat_status plan_run(plan *p, const progress *watch, sat_error *error)
 {
     for (int i = 0; i < p->step_count; i++) {
         plan_step *s = &p->steps[i];
-        if (stop && *stop) return sat_fail(error, SAT_CANCELLED, "stopped");
+        if (progress_cancelled(watch)) return progress_check(watch, error);
         const double begin = clock_seconds();
         const backend_operation *o = p->target->operations[p->network->nodes[s->node].operation];
         const sat_status status = o->run(p, s, p->memory + p->activation_bytes, error);
