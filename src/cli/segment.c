@@ -1,0 +1,255 @@
+/* sat3d segment: a scan and words in, masks on the scan's own grid out. */
+#include "base/file.h"
+#include "base/json.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include "cli/prompts.h"
+#include "cli/verbs.h"
+#include "image/volume_file.h"
+#include "segment/modality.h"
+#include "segment/output.h"
+#include "segment/segmenter.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct segment_settings {
+    common_settings common;
+    const char *model, *modality, *prompt_file, *output, *orientation;
+    option_texts prompts;
+    double overlap;
+    int dtype, volume;
+    bool skip_air, query_cache;
+} segment_settings;
+
+static const char *const dtypes[] = {"bf16", "f32", NULL};
+static const element_type dtype_elements[] = {ELEMENT_BFLOAT16, ELEMENT_FLOAT32};
+
+#define FIELD(f) offsetof(segment_settings, f)
+static const option segment_options[] = {
+    {.name = "model", .kind = OPTION_TEXT, .offset = FIELD(model), .argument = "FILE", .help = "the model, as sat3d convert writes it"},
+    {.name = "modality", .kind = OPTION_TEXT, .offset = FIELD(modality), .argument = "WORD",
+     .help = "ct, mri, pet, us, or such as 'MRI T1' (default: found from the values where they are certainly Hounsfield units)"},
+    {.name = "prompt", .letter = 'p', .kind = OPTION_TEXTS, .offset = FIELD(prompts), .argument = "WORDS",
+     .help = "what to segment; give it as often as you like"},
+    {.name = "prompts", .kind = OPTION_TEXT, .offset = FIELD(prompt_file), .argument = "FILE", .help = "a text file with one prompt a line"},
+    {.name = "output", .letter = 'o', .kind = OPTION_TEXT, .offset = FIELD(output), .argument = "FOLDER",
+     .help = "where masks and segmentation.json go (default: the scan's name with _masks)"},
+    {.name = "dtype", .kind = OPTION_CHOICE, .offset = FIELD(dtype), .choices = dtypes,
+     .help = "what the network computes in (default: bf16, twice as fast where the processor has it)"},
+    {.name = "orientation", .kind = OPTION_TEXT, .offset = FIELD(orientation), .argument = "CODE",
+     .help = "how the model wants the scan turned (default: RAS; ASR for sagittal spine scans)"},
+    {.name = "overlap", .kind = OPTION_REAL, .offset = FIELD(overlap), .argument = "SHARE", .least = 0, .most = 0.9,
+     .help = "of neighbouring windows (default: 0.5, as the release)"},
+    {.name = "skip-air", .kind = OPTION_FLAG, .offset = FIELD(skip_air),
+     .help = "leave out windows of a ct that hold nothing but air: faster, results may change there"},
+    {.name = "volume", .kind = OPTION_INTEGER, .offset = FIELD(volume), .argument = "N", .least = -1, .most = 1e6,
+     .help = "which volume of a file with several, from 0"},
+    {.name = "query-cache", .kind = OPTION_FLAG, .offset = FIELD(query_cache), .help = "keep encoded prompts for the next run (default: yes)"},
+    {.name = NULL},
+};
+#undef FIELD
+
+static const segment_settings segment_defaults = {.overlap = 0.5, .volume = -1, .query_cache = true};
+
+static const char *base_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}
+
+/* scans/case7.nii.gz -> scans/case7_masks */
+static void default_folder(const char *scan, text *folder)
+{
+    static const char *const endings[] = {".nii.gz", ".nii", ".hdr", ".img", ".img.gz"};
+    size_t length = strlen(scan);
+    for (size_t i = 0; i < sizeof endings / sizeof *endings; i++) {
+        const size_t ending = strlen(endings[i]);
+        if (length > ending && strcmp(scan + length - ending, endings[i]) == 0) {
+            length -= ending;
+            break;
+        }
+    }
+    text_add_bytes(folder, scan, length);
+    text_add(folder, "_masks");
+}
+
+/* Without --modality the values must make it certain. */
+static sat_status find_modality(verb_call *call, const volume *scan, const char **modality, modality_guess *guess, sat_error *error)
+{
+    const segment_settings *settings = call->settings;
+    *modality = settings->modality;
+    guess->reason[0] = '\0';
+    if (*modality) return SAT_OK;
+    modality_guess_from_values(scan, guess);
+    if (!guess->is_ct)
+        return sat_fail(error, SAT_BAD_ARGUMENT, "which modality is this? %s; give --modality ct, mri or pet", guess->reason);
+    *modality = "ct";
+    verb_say(call, 0, "taken for a ct: %s (--modality says otherwise)", guess->reason);
+    return SAT_OK;
+}
+
+static void say_warnings(const verb_call *call, unsigned warnings)
+{
+    for (unsigned bit = 1; bit && bit <= warnings; bit <<= 1)
+        if (warnings & bit) verb_say(call, 0, "%s: %s", call->operands[0], volume_warning_text(bit));
+}
+
+/* ---------------------------------------------------------------- --dry-run */
+
+static void print_plan(const verb_call *call, const segmenter *s, const segment_plan *plan, int prompts)
+{
+    const common_settings *common = call->settings;
+    char words[6][MEMORY_TEXT];
+    if (common->json) {
+        json_t *root = json_pack("{s:I, s:[i,i,i], s:[I,I,I], s:i, s:i, s:s, s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:f}",
+                                 "windows_at_most", (json_int_t)plan->windows, "window_voxels", plan->window[0], plan->window[1],
+                                 plan->window[2], "processed_shape_at_most_xyz", (json_int_t)plan->grid.shape_xyz[0],
+                                 (json_int_t)plan->grid.shape_xyz[1], (json_int_t)plan->grid.shape_xyz[2], "prompts", prompts,
+                                 "passes_at_most", plan->passes_if_dense, "type", element_name(segmenter_type(s)), "threads",
+                                 common->threads, "network_bytes", (json_int_t)plan->network_bytes, "scan_bytes",
+                                 (json_int_t)plan->scan_bytes, "merge_bytes", (json_int_t)plan->merge_bytes, "restore_bytes",
+                                 (json_int_t)plan->restore_bytes, "other_bytes", (json_int_t)plan->other_bytes, "total_bytes",
+                                 (json_int_t)plan->total_bytes, "least_bytes", (json_int_t)plan->least_bytes, "limit_bytes",
+                                 (json_int_t)plan->limit_bytes, "operations_per_window", plan->operations_per_window);
+        char *lines = json_text(root, JSON_PRETTY, JSON_AS_INSERTED, NULL);
+        if (lines) fputs(lines, stdout);
+        free(lines);
+        json_decref(root);
+        return;
+    }
+    printf("windows   at most %zu of %d x %d x %d voxels (before the crop to the body)\n", plan->windows, plan->window[0],
+           plan->window[1], plan->window[2]);
+    printf("prompts   %d, in one pass; in at most %d if every one is found everywhere\n", prompts, plan->passes_if_dense);
+    printf("computed  in %s with %d threads, %.1f TFLOP a window\n", element_name(segmenter_type(s)), common->threads,
+           plan->operations_per_window / 1e12);
+    printf("memory    %s at most: network %s, scan %s, merging %s, the way back %s\n",
+           memory_print_bytes(plan->total_bytes, words[0]), memory_print_bytes(plan->network_bytes, words[1]),
+           memory_print_bytes(plan->scan_bytes, words[2]), memory_print_bytes(plan->merge_bytes, words[3]),
+           memory_print_bytes(plan->restore_bytes, words[4]));
+    printf("limit     %s; the least that would do is %s\n", memory_print_bytes(plan->limit_bytes, words[0]),
+           memory_print_bytes(plan->least_bytes, words[1]));
+}
+
+/* ---------------------------------------------------------------- results */
+
+static sat_status print_results(const verb_call *call, const output *out, const segment_record *record, sat_error *error)
+{
+    const common_settings *common = call->settings;
+    if (common->json) {
+        text path = text_open(8192);
+        text_format(&path, "%s/segmentation.json", out->folder);
+        json_t *root = NULL;
+        sat_status status = text_check(&path, error);
+        if (status == SAT_OK) status = json_read(path.data, &root, error);
+        char *lines = status == SAT_OK ? json_text(root, JSON_PRETTY, JSON_AS_INSERTED, NULL) : NULL;
+        if (lines) fputs(lines, stdout);
+        free(lines);
+        json_decref(root);
+        text_free(&path);
+        return status;
+    }
+    size_t width = strlen("label");
+    for (int i = 0; i < out->request->prompt_count; i++)
+        if (strlen(out->request->prompts[i]) > width) width = strlen(out->request->prompts[i]);
+    if (width > 48) width = 48;
+    printf("%-*s  %12s  %12s  %s\n", (int)width, "label", "volume (ml)", "voxels", "file");
+    for (int i = 0; i < out->request->prompt_count; i++)
+        printf("%-*s  %12.2f  %12lld  %s%s\n", (int)width, out->request->prompts[i], output_volume_ml(out, i),
+               (long long)out->labels[i].found.voxels, out->labels[i].file,
+               out->labels[i].found.voxels ? "" : "  (nothing found)");
+    verb_say(call, 1, "%zu windows, %d passes; preparing %.1f s, prompts %.1f s (%d encoded), network %.1f s, masks %.1f s",
+             record->windows - record->windows_skipped, record->passes, record->seconds_standardise, record->seconds_text,
+             record->queries_encoded, record->seconds_network, record->seconds_restore);
+    return SAT_OK;
+}
+
+/* ---------------------------------------------------------------- the run */
+
+typedef struct segment_work {
+    volume scan;
+    prompt_list prompts;
+    segmenter *model;
+    output out;
+    text folder;
+} segment_work;
+
+static sat_status segment_scan(verb_call *call, segment_work *work, sat_error *error)
+{
+    const segment_settings *settings = call->settings;
+    const char *scan_path = call->operands[0];
+    modality_guess guess;
+    segment_request request = {
+        .prompts = work->prompts.items,
+        .prompt_count = work->prompts.count,
+        .orientation_code = settings->orientation,
+        .overlap = settings->overlap,
+        .skip_air = settings->skip_air,
+    };
+    sat_status status = find_modality(call, &work->scan, &request.modality, &guess, error);
+    if (status != SAT_OK) return sat_fail_in(error, scan_path, status);
+    if (settings->common.dry_run) {
+        segment_plan plan;
+        status = segmenter_plan(work->model, &work->scan, &request, &plan, error);
+        if (status == SAT_OK) print_plan(call, work->model, &plan, request.prompt_count);
+        return status;
+    }
+    if (settings->output) text_add(&work->folder, settings->output);
+    else default_folder(scan_path, &work->folder);
+    status = text_check(&work->folder, error);
+    segment_record record;
+    if (status == SAT_OK) status = output_open(work->folder.data, &request, &work->scan, settings->common.threads, &work->out, error);
+    const segment_sink sink = output_sink(&work->out);
+    if (status == SAT_OK) status = segmenter_run(work->model, &work->scan, &request, &sink, &record, call->progress, error);
+    if (status != SAT_OK) return sat_fail_in(error, scan_path, status);
+    for (size_t i = 0; i < sizeof record.standard_warning_texts / sizeof *record.standard_warning_texts; i++)
+        if (record.standard_warning_texts[i][0]) verb_say(call, 0, "%s: %s", scan_path, record.standard_warning_texts[i]);
+    say_warnings(call, work->out.warnings & ~work->scan.warnings);
+    const output_provenance from = {base_name(scan_path), base_name(settings->model), guess.reason[0] ? guess.reason : NULL};
+    status = output_write_record(&work->out, work->model, &record, &from, error);
+    terminal_clear(call->screen);
+    return status == SAT_OK ? print_results(call, &work->out, &record, error) : status;
+}
+
+static sat_status segment_run(verb_call *call, sat_error *error)
+{
+    const segment_settings *settings = call->settings;
+    if (!settings->model) return sat_fail(error, SAT_BAD_ARGUMENT, "--model is missing; make one of a published checkpoint with sat3d convert");
+    segment_work work = {.folder = text_open(8192)};
+    sat_status status = prompts_gather(&settings->prompts, settings->prompt_file, &work.prompts, error);
+    const segmenter_options options = {
+        .type = dtype_elements[settings->dtype],
+        .threads = settings->common.threads,
+        .prompts = work.prompts.count,
+        .max_memory_bytes = settings->common.max_memory_bytes,
+        .query_cache = settings->query_cache,
+    };
+    if (status == SAT_OK) status = segmenter_open(settings->model, &options, &work.model, error);
+    if (status == SAT_OK && segmenter_type(work.model) != options.type)
+        verb_say(call, 0, "this processor has no bfloat16 instructions: computing in float32, which takes twice as long");
+    if (status == SAT_OK) status = volume_read(call->operands[0], settings->volume, &work.scan, error);
+    if (status == SAT_OK) say_warnings(call, work.scan.warnings);
+    if (status == SAT_OK) status = segment_scan(call, &work, error);
+    output_close(&work.out);
+    segmenter_close(work.model);
+    prompts_free(&work.prompts);
+    volume_free(&work.scan);
+    text_free(&work.folder);
+    return status;
+}
+
+const verb verb_segment = {
+    .name = "segment",
+    .group = "Segment",
+    .summary = "segment a scan from words",
+    .operands = "SCAN",
+    .examples = "sat3d segment scan.nii.gz --model nano.safetensors --modality ct -p liver -p \"left kidney\" -o out/\n"
+                "sat3d segment scan.nii.gz --model nano.safetensors --prompts names.txt --max-memory 8G --dry-run\n",
+    .text = "Writes one mask for each prompt on the scan's own grid, and segmentation.json with what was done.\n",
+    .options = segment_options,
+    .defaults = &segment_defaults,
+    .settings_bytes = sizeof(segment_settings),
+    .least_operands = 1,
+    .most_operands = 1,
+    .run = segment_run,
+};
