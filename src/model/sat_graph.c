@@ -37,9 +37,9 @@ static graph_value linear_layer(graph *g, graph_value x, const char *name, int64
 static graph_value two_layers(graph *g, graph_value x, const char *stem, int64_t hidden, int64_t out)
 {
     char name[GRAPH_NAME_MAX];
-    snprintf(name, sizeof name, "%s.0", stem);
+    snprintf(name, sizeof name, "%.80s.0", stem);
     x = graph_gelu(g, linear_layer(g, x, name, hidden));
-    snprintf(name, sizeof name, "%s.2", stem);
+    snprintf(name, sizeof name, "%.80s.2", stem);
     return graph_gelu(g, linear_layer(g, x, name, out));
 }
 
