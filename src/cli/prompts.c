@@ -59,7 +59,7 @@ sat_status prompts_gather(const option_texts *given, const char *file, prompt_li
     for (int i = 0; i < given->count; i++)
         list->items[list->count++] = given->items[i];
     char *line = list->text;
-    if (line && memcmp(line, "\xef\xbb\xbf", strnlen(line, 3)) == 0 && strlen(line) >= 3) line += 3; /* a byte-order mark */
+    if (line && strncmp(line, "\xef\xbb\xbf", 3) == 0) line += 3; /* a byte-order mark */
     while (line && *line) {
         char *end = strchr(line, '\n');
         if (end) *end = '\0';

@@ -103,53 +103,53 @@ static double operations(const plan *p)
     return sum;
 }
 
-/* Everything but the merge's pool, which takes what is left: with `windows` over a volume of plan->grid.shape_xyz. */
-static sat_status plan_bytes_of(segmenter *s, const window_list *windows, const segment_request *request, segment_plan *plan,
+/* Everything but the merge's pool, which takes what is left: with `windows` over a volume of out->grid.shape_xyz. */
+static sat_status plan_bytes_of(segmenter *s, const window_list *windows, const segment_request *request, segment_plan *out,
                                 sat_error *error)
 {
     const uint64_t limit = s->options.max_memory_bytes ? s->options.max_memory_bytes : memory_physical_bytes() / 4 * 3;
-    const size_t scan_voxels = product(plan->grid.scan.shape_ijk);
-    plan->limit_bytes = limit ? limit : UINT64_MAX;
-    plan->windows = windows->count;
-    plan->network_bytes = network_bytes(s->net) + window_weights_bytes(s->model->window) + window_voxels(s) * sizeof(float) +
+    const size_t scan_voxels = product(out->grid.scan.shape_ijk);
+    out->limit_bytes = limit ? limit : UINT64_MAX;
+    out->windows = windows->count;
+    out->network_bytes = network_bytes(s->net) + window_weights_bytes(s->model->window) + window_voxels(s) * sizeof(float) +
                           (uint64_t)s->options.threads * slab_floats(s) * sizeof(float);
-    plan->restore_bytes = restore_bytes(&plan->grid, false, s->options.threads);
-    plan->other_bytes = program_bytes + (uint64_t)request->prompt_count *
+    out->restore_bytes = restore_bytes(&out->grid, false, s->options.threads);
+    out->other_bytes = program_bytes + (uint64_t)request->prompt_count *
                                             (uint64_t)(s->model->vision.text_width + 2 * s->model->vision.features[0]) * sizeof(float);
-    plan->operations_per_window = operations(network_image_plan(s->net));
+    out->operations_per_window = operations(network_image_plan(s->net));
     /* The scan stays for the way back's statistics; the standard volume is made before the network takes its memory. */
-    const uint64_t processed = (uint64_t)product(plan->grid.shape_xyz) * sizeof(float);
-    const uint64_t making = standard_peak_bytes(&plan->grid, s->options.threads);
+    const uint64_t processed = (uint64_t)product(out->grid.shape_xyz) * sizeof(float);
+    const uint64_t making = standard_peak_bytes(&out->grid, s->options.threads);
     const uint64_t stored = (uint64_t)scan_voxels * sizeof(float);
-    plan->scan_bytes = stored + (making > processed + plan->network_bytes ? making : processed);
-    const uint64_t fixed = plan->network_bytes + plan->scan_bytes + plan->restore_bytes + plan->other_bytes;
+    out->scan_bytes = stored + (making > processed + out->network_bytes ? making : processed);
+    const uint64_t fixed = out->network_bytes + out->scan_bytes + out->restore_bytes + out->other_bytes;
     merge_plan merging;
     merge_plan_make(windows, request->prompt_count, 0, &merging);
-    plan->least_bytes = fixed + merging.minimum_bytes;
-    if (plan->limit_bytes < plan->least_bytes) {
+    out->least_bytes = fixed + merging.minimum_bytes;
+    if (out->limit_bytes < out->least_bytes) {
         char least[MEMORY_TEXT], most[MEMORY_TEXT];
-        plan->total_bytes = plan->least_bytes;
+        out->total_bytes = out->least_bytes;
         return sat_fail(error, SAT_NO_MEMORY, "this scan and model need at least %s, but the limit is %s; give --max-memory %lluM or more",
-                        memory_print_bytes(plan->least_bytes, least), memory_print_bytes(plan->limit_bytes, most),
-                        (unsigned long long)(plan->least_bytes / 1000000 + 1));
+                        memory_print_bytes(out->least_bytes, least), memory_print_bytes(out->limit_bytes, most),
+                        (unsigned long long)(out->least_bytes / 1000000 + 1));
     }
-    const uint64_t room = plan->limit_bytes - fixed;
-    plan->merge_bytes = room < merging.dense_bytes ? room : merging.dense_bytes;
-    merge_plan_make(windows, request->prompt_count, (size_t)plan->merge_bytes, &merging);
-    plan->passes_if_dense = merging.passes_if_dense;
-    plan->total_bytes = fixed + plan->merge_bytes;
+    const uint64_t room = out->limit_bytes - fixed;
+    out->merge_bytes = room < merging.dense_bytes ? room : merging.dense_bytes;
+    merge_plan_make(windows, request->prompt_count, (size_t)out->merge_bytes, &merging);
+    out->passes_if_dense = merging.passes_if_dense;
+    out->total_bytes = fixed + out->merge_bytes;
     return SAT_OK;
 }
 
-sat_status segmenter_plan(segmenter *s, const volume *scan, const segment_request *request, segment_plan *plan, sat_error *error)
+sat_status segmenter_plan(segmenter *s, const volume *scan, const segment_request *request, segment_plan *out, sat_error *error)
 {
-    *plan = (segment_plan){0};
+    *out = (segment_plan){0};
     const standard_settings settings = settings_of(s, request);
     window_list windows = {0};
-    sat_status status = standard_plan(&scan->grid, &settings, &plan->grid, error);
-    memcpy(plan->window, s->model->window, sizeof plan->window);
-    if (status == SAT_OK) status = windows_make(plan->grid.shape_xyz, s->model->window, request->overlap, &windows, error);
-    if (status == SAT_OK) status = plan_bytes_of(s, &windows, request, plan, error);
+    sat_status status = standard_plan(&scan->grid, &settings, &out->grid, error);
+    memcpy(out->window, s->model->window, sizeof out->window);
+    if (status == SAT_OK) status = windows_make(out->grid.shape_xyz, s->model->window, request->overlap, &windows, error);
+    if (status == SAT_OK) status = plan_bytes_of(s, &windows, request, out, error);
     windows_free(&windows);
     return status;
 }
