@@ -5,6 +5,8 @@
 #include <stdio.h>
 
 const verb *const verbs[] = {
+    &verb_segment,
+    &verb_bench,
     &verb_generate,
     NULL,
 };
