@@ -4,6 +4,10 @@
 
 static const row_kernels *const by_level[] = {
     [PROCESSOR_PLAIN] = &row_kernels_plain,
+#if defined(__x86_64__)
+    [PROCESSOR_AVX2] = &row_kernels_avx2,
+    [PROCESSOR_AVX512] = &row_kernels_avx512,
+#endif
 };
 
 row_kernels row_kernels_for(processor_level level)

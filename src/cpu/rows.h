@@ -1,6 +1,7 @@
 /* Row-wise and element-wise operations on float32 matrices [rows][width]: layer norm, activations, softmax
  * attention, pooling, sigmoid. No threads inside: callers split the rows. Each row's result is the same
- * whatever rows stand beside it. */
+ * whatever rows stand beside it, and bit for bit the same at every processor level (not-a-numbers may differ in their
+ * payload). */
 #ifndef SAT_CPU_ROWS_H
 #define SAT_CPU_ROWS_H
 
@@ -8,11 +9,12 @@
 #include "cpu/feature_map.h"
 
 typedef struct row_kernels {
-    /* out = (x - mean) / sqrt(variance + epsilon) * gain + bias, per row; biased variance; sums in double or
-     * by a fixed tree. In place allowed. */
+    /* out = (x - mean) / sqrt(variance + epsilon) * gain + bias, per row; biased variance; sums in double
+     * by a fixed tree of 16 lanes (plain/rows.c). In place allowed. */
     void (*layer_norm)(int rows, int width, const float *x, const float *gain, const float *bias, float epsilon,
                        float *out);
-    /* x * (1 + erf(x / sqrt 2)) / 2; the bound of the error is stated beside the kernel. In place allowed. */
+    /* x * (1 + erf(x / sqrt 2)) / 2; relative error <= 8e-7 (cpu/transcendental.h); 0 below -14.5, also
+     * at -infinity; not-a-number stays one. In place allowed. */
     void (*gelu)(size_t count, const float *x, float *out);
     /* 1 / (1 + exp(-x)), absolute error <= 2e-7; x > 0 gives > 0.5 where float32 can say so, x = 0 gives 0.5.
      * In place allowed. */
@@ -21,7 +23,9 @@ typedef struct row_kernels {
      *   out[r] = sum_t softmax_t(scale * q[r] . k[t] + bias[r][t]) v[t]
      * q, k, v, out have row pitches (elements) so that heads may lie side by side; bias may be NULL, with row
      * pitch bias_pitch (0: one row for all); use -FLT_MAX for a masked key (masked keys get weight exactly 0
-     * where any other key is not masked). scratch: `tokens` floats. */
+     * where any other key is not masked). A score of +infinity or not-a-number makes the row not-a-number;
+     * one of -infinity has weight 0.
+     * tokens >= 1. scratch: `tokens` floats. */
     void (*attention)(int rows, int tokens, int head_width, const float *q, ptrdiff_t q_pitch, const float *k,
                       ptrdiff_t k_pitch, const float *v, ptrdiff_t v_pitch, float scale, const float *bias,
                       ptrdiff_t bias_pitch, float *out, ptrdiff_t out_pitch, float *scratch);

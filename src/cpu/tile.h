@@ -1,6 +1,7 @@
 /* Tiles: small dense boxes of voxels between a feature map and a matrix kernel.
  * A convolution works tile by tile: load (normalise, activate, convert, pad), multiply, store (convert,
- * take statistics). */
+ * take statistics). Every processor level gives the same bits: subnormals are kept, not-a-numbers and infinities pass
+ * (a payload may differ). Nothing outside the voxels and channels named is read or written. */
 #ifndef SAT_CPU_TILE_H
 #define SAT_CPU_TILE_H
 
@@ -27,7 +28,8 @@ typedef void tile_load_patches_kernel(const feature_map *from, const load_rule *
 /* Stores the first `shape` voxels of a dense float32 tile of `tile_shape` voxels, all `to->channels` channels
  * of each, at `origin` of `to`, converting to its type, and ADDS to `statistics` (NULL: none) the values as
  * stored: sums in double, each channel in the order x, y, z (so that every kernel gives the same bits: the
- * square of a float is exact in double); minimum and maximum likewise. */
+ * square of a float is exact in double); minimum and maximum likewise, which ignore not-a-numbers (the sums show
+ * them). The caller starts with sums 0, minimum +infinity, maximum -infinity. */
 typedef void tile_store_kernel(const float *tile, const int tile_shape_xyz[3], const int shape_xyz[3],
                                const int origin_xyz[3], feature_map *to, channel_statistics *statistics);
 

@@ -17,6 +17,26 @@ ALWAYS_INLINE __m256 eight_read(element_type type, const void *data, ptrdiff_t i
     return _mm256_loadu_ps((const float *)data + index);
 }
 
+/* The first `count` of eight lanes, for the masked moves below; count may be negative or large. */
+ALWAYS_INLINE __m256i first_lanes(int count)
+{
+    return _mm256_cmpgt_epi32(_mm256_set1_epi32(count), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+}
+
+/* Lanes beyond `count` read as 0 and are not written. */
+ALWAYS_INLINE __m256 some_read(const float *from, int count)
+{
+    return count >= 8 ? _mm256_loadu_ps(from) : _mm256_maskload_ps(from, first_lanes(count));
+}
+
+ALWAYS_INLINE void some_write(float *to, int count, __m256 x)
+{
+    if (count >= 8)
+        _mm256_storeu_ps(to, x);
+    else
+        _mm256_maskstore_ps(to, first_lanes(count), x);
+}
+
 /* Nearest even, subnormals kept, not-a-number quiet, as bfloat16_from_float; in the low half of each lane. */
 ALWAYS_INLINE __m256i round_lanes(__m256 value)
 {
