@@ -19,7 +19,8 @@ static void check(const tokenizer *t, const char *text, size_t bytes, int longes
     if (ids[0] != tokenizer_find(t, "[CLS]") || ids[count - 1] != tokenizer_find(t, "[SEP]")) abort();
     for (int i = 0; i < count; i++)
         if (ids[i] < 0 || ids[i] >= tokenizer_size(t)) abort();
-    if (tokenizer_ids(t, text, bytes, count, again) != count || memcmp(ids, again, (size_t)count * sizeof *ids) != 0) abort();
+    if (tokenizer_ids(t, text, bytes, count, again) != count || memcmp(ids, again, (size_t)count * sizeof *ids) != 0)
+        abort();
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

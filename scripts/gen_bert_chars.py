@@ -96,7 +96,7 @@ def main(path):
     out("/* Made by scripts/gen_bert_chars.py from bert_chars.tsv; do not edit.\n"
         " * Facts measured from the BERT normaliser of the tokenizers library 0.23.2 (Hugging Face, Apache License 2.0);\n"
         " * what is in them of the Unicode Character Database is (c) Unicode, Inc., Unicode License V3. */\n"
-        '#include "text/bert_chars_table.h"\n\n')
+        '#include "text/bert_chars_table.h"\n\n/* clang-format off */\n')
     out("const bert_chars_rule bert_chars_rules[] = {\n")
     out(rows([f"{{0x{f:X}, BERT_CHARS_{k}, 0x{l:X}, {v}}}," for f, l, k, v in ranges], 3))
     out("};\nconst size_t bert_chars_rule_count = sizeof bert_chars_rules / sizeof *bert_chars_rules;\n\n")

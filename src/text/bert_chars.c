@@ -43,13 +43,9 @@ static int replace(uint32_t code, uint32_t *out)
     out[0] = code;
     if (!rule) return 1;
     switch (rule->kind) {
-    case BERT_CHARS_DROP:
-        return 0;
-    case BERT_CHARS_SPACE:
-        out[0] = ' ';
-        return 1;
-    case BERT_CHARS_HANGUL:
-        return take_syllable_apart(code, out);
+    case BERT_CHARS_DROP: return 0;
+    case BERT_CHARS_SPACE: out[0] = ' '; return 1;
+    case BERT_CHARS_HANGUL: return take_syllable_apart(code, out);
     case BERT_CHARS_SEVERAL: {
         int count = 0;
         while (count < BERT_CHARS_SEQUENCE && bert_chars_sequences[rule->value][count]) {
@@ -58,9 +54,7 @@ static int replace(uint32_t code, uint32_t *out)
         }
         return count;
     }
-    default: /* BERT_CHARS_SHIFT */
-        out[0] = (uint32_t)((int32_t)code + rule->value);
-        return 1;
+    default: /* BERT_CHARS_SHIFT */ out[0] = (uint32_t)((int32_t)code + rule->value); return 1;
     }
 }
 

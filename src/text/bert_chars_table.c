@@ -3,6 +3,7 @@
  * what is in them of the Unicode Character Database is (c) Unicode, Inc., Unicode License V3. */
 #include "text/bert_chars_table.h"
 
+/* clang-format off */
 const bert_chars_rule bert_chars_rules[] = {
     {0x0, BERT_CHARS_DROP, 0x8, 0}, {0x9, BERT_CHARS_SPACE, 0xA, 0}, {0xB, BERT_CHARS_DROP, 0xC, 0},
     {0xD, BERT_CHARS_SPACE, 0xD, 0}, {0xE, BERT_CHARS_DROP, 0x1F, 0}, {0x20, BERT_CHARS_SPACE, 0x20, 0},

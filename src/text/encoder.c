@@ -33,13 +33,16 @@ struct text_encoder {
 
 /* SHA-256 of all that a vector depends on but its text. Sums are rounded differently by the kernels of different
  * processors, so that machines that share a folder do not share vectors unless they are of one level. */
-static void make_key(const text_sizes *s, const char *identity, const void *vocabulary, size_t bytes, char key[HASH_SHA256_TEXT])
+static void make_key(const text_sizes *s, const char *identity, const void *vocabulary, size_t bytes,
+                     char key[HASH_SHA256_TEXT])
 {
     char numbers[512];
     hash_sha256 hash;
-    snprintf(numbers, sizeof numbers, "encoding %d, %s; kind %d, %d words, %d positions, %d x %d, %d heads, %d, %d, %d, %d, %.17g; ",
-             ENCODING_VERSION, processor_level_name(processor_best()), (int)s->kind, s->vocabulary, s->positions, s->layers,
-             s->width, s->heads, s->feed_forward, s->projection_hidden, s->output_width, s->longest, s->layer_norm_epsilon);
+    snprintf(numbers, sizeof numbers,
+             "encoding %d, %s; kind %d, %d words, %d positions, %d x %d, %d heads, %d, %d, %d, %d, %.17g; ",
+             ENCODING_VERSION, processor_level_name(processor_best()), (int)s->kind, s->vocabulary, s->positions,
+             s->layers, s->width, s->heads, s->feed_forward, s->projection_hidden, s->output_width, s->longest,
+             s->layer_norm_epsilon);
     hash_sha256_begin(&hash);
     hash_sha256_add(&hash, numbers, strlen(numbers));
     hash_sha256_add(&hash, identity, strlen(identity) + 1);
@@ -78,7 +81,8 @@ static sat_status open_vocabulary(text_encoder *e, const void *vocabulary, size_
 {
     const sat_status status = tokenizer_open(e->sizes.kind, vocabulary, bytes, &e->words, error);
     if (status != SAT_OK || tokenizer_size(e->words) == e->sizes.vocabulary) return status;
-    return sat_fail(error, SAT_BAD_INPUT, "the vocabulary has %d tokens, the text encoder %d; is this the encoder's own vocab.txt?",
+    return sat_fail(error, SAT_BAD_INPUT,
+                    "the vocabulary has %d tokens, the text encoder %d; is this the encoder's own vocab.txt?",
                     (int)tokenizer_size(e->words), e->sizes.vocabulary);
 }
 
@@ -88,7 +92,8 @@ sat_status text_encoder_open(const text_sizes *sizes, const weight_source *weigh
 {
     *made = NULL;
     if (sizes->kind == TEXT_NONE)
-        return sat_fail(error, SAT_BAD_ARGUMENT, "the model has no text encoder; convert it again with --text and --vocab");
+        return sat_fail(error, SAT_BAD_ARGUMENT,
+                        "the model has no text encoder; convert it again with --text and --vocab");
     text_encoder *e = calloc(1, sizeof *e);
     if (!e) return sat_fail(error, SAT_NO_MEMORY, "no memory for the text encoder");
     *e = (text_encoder){.sizes = *sizes, .weights = *weights, .threads = options->threads < 1 ? 1 : options->threads};
@@ -119,17 +124,17 @@ const text_encoder_report *text_encoder_reported(const text_encoder *e) { return
 typedef struct new_text {
     const char *text; /* borrowed from the work's lower-cased prompts */
     size_t bytes;
-    int32_t *ids;     /* owned; as many as tokens */
+    int32_t *ids; /* owned; as many as tokens */
     int tokens;
     size_t order;
 } new_text;
 
 /* The prompts in lower case, and those texts among them, each once, that are not in the cache. */
 typedef struct encoding_work {
-    char **lower;      /* owned, [prompt] */
-    size_t *bytes;     /* owned, [prompt] */
+    char **lower;  /* owned, [prompt] */
+    size_t *bytes; /* owned, [prompt] */
     size_t prompts;
-    new_text *texts;   /* owned */
+    new_text *texts; /* owned */
     size_t count;
 } encoding_work;
 
@@ -165,15 +170,18 @@ static int by_length(const void *a, const void *b)
 }
 
 /* `spare`: room for one vector. On failure the work is still to be freed. */
-static sat_status find_work(const text_encoder *e, const char *const *prompts, size_t count, float *spare, encoding_work *w,
-                            sat_error *error)
+static sat_status find_work(const text_encoder *e, const char *const *prompts, size_t count, float *spare,
+                            encoding_work *w, sat_error *error)
 {
     word_map seen = {0};
     int32_t *ids = malloc((size_t)e->sizes.longest * sizeof *ids);
-    *w = (encoding_work){.prompts = count, .lower = calloc(count + 1, sizeof *w->lower), .bytes = calloc(count + 1, sizeof *w->bytes),
+    *w = (encoding_work){.prompts = count,
+                         .lower = calloc(count + 1, sizeof *w->lower),
+                         .bytes = calloc(count + 1, sizeof *w->bytes),
                          .texts = calloc(count + 1, sizeof *w->texts)};
     sat_status status = SAT_OK;
-    if (!w->lower || !w->bytes || !w->texts || !ids) status = sat_fail(error, SAT_NO_MEMORY, "no memory for %zu prompts", count);
+    if (!w->lower || !w->bytes || !w->texts || !ids)
+        status = sat_fail(error, SAT_NO_MEMORY, "no memory for %zu prompts", count);
     for (size_t i = 0; i < count && status == SAT_OK; i++) {
         int32_t first = 0;
         status = lower_case(prompts[i], strlen(prompts[i]), &w->lower[i], &w->bytes[i], error);
@@ -190,8 +198,8 @@ static sat_status find_work(const text_encoder *e, const char *const *prompts, s
 /* ---------------------------------------------------------------- encoding */
 
 /* Texts [first, first + count) of the work, which have one length. */
-static sat_status encode_some(text_encoder *e, text_tower *tower, const encoding_work *w, size_t first, size_t count, int32_t *ids,
-                              float *vectors, sat_error *error)
+static sat_status encode_some(text_encoder *e, text_tower *tower, const encoding_work *w, size_t first, size_t count,
+                              int32_t *ids, float *vectors, sat_error *error)
 {
     const int tokens = w->texts[first].tokens;
     for (size_t i = 0; i < count; i++)
@@ -209,12 +217,14 @@ static sat_status encode_all(text_encoder *e, text_tower *tower, const encoding_
 {
     const size_t most_ids = TOKENS_AT_ONCE > e->sizes.longest ? TOKENS_AT_ONCE : (size_t)e->sizes.longest;
     int32_t *ids = malloc(most_ids * sizeof *ids);
-    float *vectors = malloc(TOKENS_AT_ONCE / 2 * (size_t)e->sizes.output_width * sizeof *vectors); /* a text has 2 tokens */
+    float *vectors =
+        malloc(TOKENS_AT_ONCE / 2 * (size_t)e->sizes.output_width * sizeof *vectors); /* a text has 2 tokens */
     sat_status status = ids && vectors ? SAT_OK : sat_fail(error, SAT_NO_MEMORY, "no memory for the prompts");
     for (size_t i = 0; i < w->count && status == SAT_OK;) {
         size_t count = 1;
         const size_t tokens = (size_t)w->texts[i].tokens;
-        while ((count + 1) * tokens <= TOKENS_AT_ONCE && i + count < w->count && (size_t)w->texts[i + count].tokens == tokens)
+        while ((count + 1) * tokens <= TOKENS_AT_ONCE && i + count < w->count &&
+               (size_t)w->texts[i + count].tokens == tokens)
             count++;
         status = encode_some(e, tower, w, i, count, ids, vectors, error);
         i += count;
@@ -241,8 +251,8 @@ static sat_status encode(text_encoder *e, const encoding_work *w, progress *p, s
     return status;
 }
 
-sat_status text_encoder_features(text_encoder *e, const char *const *prompts, size_t count, float *features, progress *p,
-                                 sat_error *error)
+sat_status text_encoder_features(text_encoder *e, const char *const *prompts, size_t count, float *features,
+                                 progress *p, sat_error *error)
 {
     encoding_work work = {0};
     if (count == 0) return SAT_OK;
@@ -268,7 +278,8 @@ sat_status text_encoder_queries(text_encoder *e, const char *const *prompts, siz
     return status;
 }
 
-sat_status text_encoder_bytes(text_encoder *e, const char *const *prompts, size_t count, size_t *bytes, sat_error *error)
+sat_status text_encoder_bytes(text_encoder *e, const char *const *prompts, size_t count, size_t *bytes,
+                              sat_error *error)
 {
     encoding_work work = {0};
     text_tower *tower = NULL;

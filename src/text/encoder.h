@@ -16,11 +16,11 @@
 typedef struct text_encoder text_encoder; /* not thread-safe: one thread at a time */
 
 typedef struct text_encoder_options {
-    int threads;                /* for the tower; below 1: 1 */
+    int threads; /* for the tower; below 1: 1 */
     /* Stands for the model's content, for example model_file_identity; NULL or empty: nothing is kept on disk. */
     const char *model_identity;
-    bool no_disk_cache;         /* keep queries in memory only, and read none                         */
-    const char *cache_root;     /* where caches lie; NULL: the user's cache folder, if there is one   */
+    bool no_disk_cache;     /* keep queries in memory only, and read none                         */
+    const char *cache_root; /* where caches lie; NULL: the user's cache folder, if there is one   */
 } text_encoder_options;
 
 /* What has been done so far. */
@@ -59,12 +59,13 @@ sat_status text_encoder_queries(text_encoder *e, const char *const *prompts, siz
                                 progress *p, sat_error *error);
 
 /* The same without the modality: [count][output_width]. */
-sat_status text_encoder_features(text_encoder *e, const char *const *prompts, size_t count, float *features, progress *p,
-                                 sat_error *error);
+sat_status text_encoder_features(text_encoder *e, const char *const *prompts, size_t count, float *features,
+                                 progress *p, sat_error *error);
 
 /* The most memory that encoding these prompts will take beside what the encoder holds already: 0 if all are known.
  * Fails as text_encoder_queries. */
-sat_status text_encoder_bytes(text_encoder *e, const char *const *prompts, size_t count, size_t *bytes, sat_error *error);
+sat_status text_encoder_bytes(text_encoder *e, const char *const *prompts, size_t count, size_t *bytes,
+                              sat_error *error);
 
 /* Numbers in a query. */
 int text_encoder_width(const text_encoder *e);

@@ -28,10 +28,12 @@ static sat_status make_name(const char *label, char name[FILE_NAME_MAX], sat_err
     }
     name[used] = 0;
     free(lower);
-    if (strcmp(name, ".") == 0 || used == 0)
-        memcpy(name, "_", 2);
-    else if (strcmp(name, "..") == 0)
-        memcpy(name, "__", 3);
+    /* Nothing at all, this folder and the one above are no names. */
+    if (used == 0 || strcmp(name, ".") == 0 || strcmp(name, "..") == 0) {
+        const size_t length = used < 1 ? 1 : used;
+        memset(name, '_', length);
+        name[length] = 0;
+    }
     return SAT_OK;
 }
 

@@ -30,25 +30,21 @@ static bool is_ignorable(uint32_t code)
     case UTF8PROC_CATEGORY_ME:
     case UTF8PROC_CATEGORY_CF:
     case UTF8PROC_CATEGORY_LM:
-    case UTF8PROC_CATEGORY_SK:
-        return true;
-    default:
-        return inside(also, sizeof also / sizeof *also, code);
+    case UTF8PROC_CATEGORY_SK: return true;
+    default: return inside(also, sizeof also / sizeof *also, code);
     }
 }
 
 /* Property Cased, of characters that are not ignorable: letters with case, ª º, Roman numerals, letters in circles. */
 static bool is_cased(uint32_t code)
 {
-    static const range also[] = {{0xaa, 0xaa},       {0xba, 0xba},       {0x2160, 0x217f},   {0x24b6, 0x24e9},
+    static const range also[] = {{0xaa, 0xaa},       {0xba, 0xba},       {0x2160, 0x217f},  {0x24b6, 0x24e9},
                                  {0x1f130, 0x1f149}, {0x1f150, 0x1f169}, {0x1f170, 0x1f189}};
     switch (utf8proc_category((utf8proc_int32_t)code)) {
     case UTF8PROC_CATEGORY_LU:
     case UTF8PROC_CATEGORY_LL:
-    case UTF8PROC_CATEGORY_LT:
-        return true;
-    default:
-        return inside(also, sizeof also / sizeof *also, code);
+    case UTF8PROC_CATEGORY_LT: return true;
+    default: return inside(also, sizeof also / sizeof *also, code);
     }
 }
 

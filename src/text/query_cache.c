@@ -15,15 +15,15 @@ enum {
     PACK_HEADER = 8 + 4 + 4 + KEY_DIGITS,
     RECORD_HEADER = 4 + 4 + 8,
     PACK_FORMAT = 1,
-    PACKS_MANY = 16,              /* from here on a save writes one pack in place of all          */
-    PACK_NAME_DIGITS = 32,        /* of the SHA-256 of its content                                */
+    PACKS_MANY = 16,       /* from here on a save writes one pack in place of all          */
+    PACK_NAME_DIGITS = 32, /* of the SHA-256 of its content                                */
 };
 static const char pack_magic[8] = {'s', 'a', 't', '3', 'd', 'q', 'r', 'y'};
 static const char pack_ending[] = ".pack";
 
 typedef struct entry {
-    const char *text;             /* borrowed from a block */
-    const unsigned char *vector;  /* likewise; width floats, not aligned */
+    const char *text;            /* borrowed from a block */
+    const unsigned char *vector; /* likewise; width floats, not aligned */
     uint32_t bytes;
     bool saved;
 } entry;
@@ -31,13 +31,13 @@ typedef struct entry {
 struct query_cache {
     int width;
     char key[HASH_SHA256_TEXT];
-    char *folder;                 /* owned; NULL: memory only */
-    word_map index;               /* text -> its place in entries */
-    entry *entries;               /* owned */
+    char *folder;   /* owned; NULL: memory only */
+    word_map index; /* text -> its place in entries */
+    entry *entries; /* owned */
     size_t count, room;
-    void **blocks;                /* owned, and what they point to: packs as read, and texts as added */
+    void **blocks; /* owned, and what they point to: packs as read, and texts as added */
     size_t block_count, block_room;
-    char **packs;                 /* owned; paths of the packs that were read */
+    char **packs; /* owned; paths of the packs that were read */
     size_t pack_count;
 };
 
@@ -54,7 +54,10 @@ static bool grow(void **array, size_t count, size_t *room, size_t size)
     return true;
 }
 
-static sat_status out_of_memory(sat_error *error) { return sat_fail(error, SAT_NO_MEMORY, "no memory for the cache of queries"); }
+static sat_status out_of_memory(sat_error *error)
+{
+    return sat_fail(error, SAT_NO_MEMORY, "no memory for the cache of queries");
+}
 
 /* Takes `block`, also on failure. */
 static sat_status keep_block(query_cache *c, void *block, sat_error *error)
@@ -99,7 +102,8 @@ sat_status query_cache_add(query_cache *c, const char *text, size_t bytes, const
     }
     const sat_status status = keep_block(c, block, error);
     if (status != SAT_OK) return status;
-    return keep_entry(c, (entry){.text = (char *)block + vector_bytes, .vector = block, .bytes = (uint32_t)bytes}, error);
+    return keep_entry(c, (entry){.text = (char *)block + vector_bytes, .vector = block, .bytes = (uint32_t)bytes},
+                      error);
 }
 
 size_t query_cache_count(const query_cache *c) { return c->count; }
@@ -160,7 +164,8 @@ static unsigned char *read_file(const char *path, size_t *size)
 static int is_pack(const struct dirent *file)
 {
     const size_t length = strlen(file->d_name);
-    return length == PACK_NAME_DIGITS + sizeof pack_ending - 1 && strcmp(file->d_name + PACK_NAME_DIGITS, pack_ending) == 0;
+    return length == PACK_NAME_DIGITS + sizeof pack_ending - 1 &&
+           strcmp(file->d_name + PACK_NAME_DIGITS, pack_ending) == 0;
 }
 
 static char *path_of(const char *folder, const char *name)
@@ -258,7 +263,8 @@ sat_status query_cache_save(query_cache *c, sat_error *error)
 
 /* ---------------------------------------------------------------- opening and closing */
 
-sat_status query_cache_open(const char *root, const char key[HASH_SHA256_TEXT], int width, query_cache **made, sat_error *error)
+sat_status query_cache_open(const char *root, const char key[HASH_SHA256_TEXT], int width, query_cache **made,
+                            sat_error *error)
 {
     sat_status status = SAT_OK;
     query_cache *c = calloc(1, sizeof *c);

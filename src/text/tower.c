@@ -131,7 +131,8 @@ struct text_tower {
     prepared last;                /* of the last run: often the next has the same size */
 };
 
-static sat_status find(const text_tower *t, const char *name, int64_t rows, int64_t columns, weight_view *view, sat_error *error)
+static sat_status find(const text_tower *t, const char *name, int64_t rows, int64_t columns, weight_view *view,
+                       sat_error *error)
 {
     char full[GRAPH_NAME_MAX];
     snprintf(full, sizeof full, "%s%s", names_of(t->sizes.kind)->prefix, name);
@@ -139,8 +140,8 @@ static sat_status find(const text_tower *t, const char *name, int64_t rows, int6
 }
 
 /* A small table as float32; `take` elements of it. */
-static sat_status read_table(const text_tower *t, const char *name, int64_t rows, int64_t columns, size_t take, float **values,
-                             sat_error *error)
+static sat_status read_table(const text_tower *t, const char *name, int64_t rows, int64_t columns, size_t take,
+                             float **values, sat_error *error)
 {
     weight_view view;
     sat_status status = find(t, name, rows, columns, &view, error);
@@ -160,7 +161,8 @@ static sat_status read_tables(text_tower *t, sat_error *error)
     if (t->has_tables) return SAT_OK;
     sat_status status = SAT_OK;
     if (s->kind == TEXT_BERT)
-        status = read_table(t, "embeddings.token_type_embeddings.weight", 2, s->width, (size_t)s->width, &t->token_type, error);
+        status = read_table(t, "embeddings.token_type_embeddings.weight", 2, s->width, (size_t)s->width, &t->token_type,
+                            error);
     else
         status = read_table(t, "encoder.relative_attention_bias.weight", POSITION_BUCKETS, s->heads,
                             (size_t)POSITION_BUCKETS * (size_t)s->heads, &t->relative, error);
@@ -309,7 +311,8 @@ sat_status text_tower_run(text_tower *t, const int32_t *ids, int texts, int toke
 
 /* ---------------------------------------------------------------- opening and closing */
 
-sat_status text_tower_open(const text_sizes *sizes, const weight_source *weights, int threads, text_tower **made, sat_error *error)
+sat_status text_tower_open(const text_sizes *sizes, const weight_source *weights, int threads, text_tower **made,
+                           sat_error *error)
 {
     text_tower *t = calloc(1, sizeof *t);
     *made = NULL;

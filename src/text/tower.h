@@ -22,11 +22,13 @@ typedef struct text_tower_batch {
 } text_tower_batch;
 
 /* Names of the graph's inputs and outputs. */
-#define TEXT_TOWER_EMBEDDINGS "embeddings" /* [texts * tokens][width]: word + token type + position, before the norm     */
-#define TEXT_TOWER_BIAS "position bias"    /* MPNet alone: [1, or texts if masked][heads][tokens][tokens], position_bias */
-#define TEXT_TOWER_WEIGHTS "token weights" /* [texts][tokens]: how the states make one vector                            */
-#define TEXT_TOWER_FEATURES "features"     /* [texts][output_width]                                                      */
-#define TEXT_TOWER_STAGE "stage %d"        /* [texts * tokens][width], if asked for: after the embedding, after each layer */
+#define TEXT_TOWER_EMBEDDINGS                                                                                          \
+    "embeddings"                        /* [texts * tokens][width]: word + token type + position, before the norm     */
+#define TEXT_TOWER_BIAS "position bias" /* MPNet alone: [1, or texts if masked][heads][tokens][tokens], position_bias */
+#define TEXT_TOWER_WEIGHTS                                                                                             \
+    "token weights"                    /* [texts][tokens]: how the states make one vector                            */
+#define TEXT_TOWER_FEATURES "features" /* [texts][output_width]                                                      */
+#define TEXT_TOWER_STAGE "stage %d" /* [texts * tokens][width], if asked for: after the embedding, after each layer */
 
 /* Adds the tower, the pooling and MPNet's projection to an empty graph. Failures are the graph's (graph_check). */
 void text_tower_build(const text_sizes *sizes, const text_tower_batch *batch, bool with_stages, graph *g);

@@ -11,8 +11,8 @@
 enum {
     WORD_CHARACTERS_MAX = 100, /* a longer word is [UNK] without a look (BERT's max_input_chars_per_word) */
     LITERALS_MAX = 5,
-    LOOKAHEAD = 8,                /* normalised characters that are read ahead; covers LATE_LITERAL */
-    LITERAL_MARK = INT32_MIN,     /* in the queue: LITERAL_MARK | number stands for a literal token */
+    LOOKAHEAD = 8,            /* normalised characters that are read ahead; covers LATE_LITERAL */
+    LITERAL_MARK = INT32_MIN, /* in the queue: LITERAL_MARK | number stands for a literal token */
 };
 static_assert(LOOKAHEAD >= 5, "the literal looked for after normalising has 5 characters");
 
@@ -42,8 +42,8 @@ static bool is_utf8(const char *text, size_t bytes)
 {
     for (size_t at = 0; at < bytes;) {
         utf8proc_int32_t code;
-        const utf8proc_ssize_t taken = utf8proc_iterate((const utf8proc_uint8_t *)text + at,
-                                                        (utf8proc_ssize_t)(bytes - at), &code);
+        const utf8proc_ssize_t taken =
+            utf8proc_iterate((const utf8proc_uint8_t *)text + at, (utf8proc_ssize_t)(bytes - at), &code);
         if (taken < 1) return false;
         at += (size_t)taken;
     }
@@ -56,10 +56,11 @@ static sat_status add_line(tokenizer *t, const char *line, size_t bytes, sat_err
     int32_t held;
     if (t->size == INT32_MAX) return sat_fail(error, SAT_BAD_INPUT, "the vocabulary has too many lines");
     if (bytes == 0)
-        return sat_fail(error, SAT_BAD_INPUT, "line %d of the vocabulary is empty; is this the encoder's vocab.txt?", number);
-    if (!is_utf8(line, bytes))
-        return sat_fail(error, SAT_BAD_INPUT, "line %d of the vocabulary is not UTF-8 text; is this the encoder's vocab.txt?",
+        return sat_fail(error, SAT_BAD_INPUT, "line %d of the vocabulary is empty; is this the encoder's vocab.txt?",
                         number);
+    if (!is_utf8(line, bytes))
+        return sat_fail(error, SAT_BAD_INPUT,
+                        "line %d of the vocabulary is not UTF-8 text; is this the encoder's vocab.txt?", number);
     const sat_status status = word_map_add(&t->words, line, bytes, t->size, &held, error);
     if (status != SAT_OK) return status;
     if (held != t->size)
@@ -97,8 +98,9 @@ static sat_status find_required(const tokenizer *t, const char *token, int32_t *
 {
     *id = tokenizer_find(t, token);
     if (*id >= 0) return SAT_OK;
-    return sat_fail(error, SAT_BAD_INPUT, "the vocabulary (%d lines) lacks the token %s; is this the encoder's vocab.txt?",
-                    (int)t->size, token);
+    return sat_fail(error, SAT_BAD_INPUT,
+                    "the vocabulary (%d lines) lacks the token %s; is this the encoder's vocab.txt?", (int)t->size,
+                    token);
 }
 
 static sat_status find_specials(tokenizer *t, text_kind kind, sat_error *error)
@@ -255,7 +257,8 @@ static int32_t longest_piece(const tokenizer *t, word *w, size_t from, size_t *b
     if (prefix) memcpy(key, "##", 2);
     for (size_t length = w->bytes - from; length > 0 && id < 0; length--) {
         if (prefix + length > t->longest_token_bytes) continue;
-        if (length < w->bytes - from && ((unsigned char)start[length] & 0xc0) == 0x80) continue; /* inside a character */
+        if (length < w->bytes - from && ((unsigned char)start[length] & 0xc0) == 0x80)
+            continue; /* inside a character */
         id = word_map_find(&t->words, key, prefix + length);
         *bytes = length;
     }

@@ -16,7 +16,8 @@ static double *doubles(size_t count)
 }
 
 /* The tensor `prefix`[n]`name`, as double; the caller frees it. */
-static double *tensor(const weight_source *weights, const char *prefix, int layer, const char *name, int64_t rows, int64_t columns)
+static double *tensor(const weight_source *weights, const char *prefix, int layer, const char *name, int64_t rows,
+                      int64_t columns)
 {
     char full[256];
     if (layer >= 0)
@@ -110,11 +111,13 @@ static int bucket_of(int distance)
 }
 
 /* softmax(Q Kt / sqrt(D / H) + bias) V, head by head. */
-static double *attention(const tower *t, const double *q, const double *k, const double *v, const int32_t *ids, int count)
+static double *attention(const tower *t, const double *q, const double *k, const double *v, const int32_t *ids,
+                         int count)
 {
     const int width = t->sizes->width, heads = t->sizes->heads, head = width / heads;
     const bool mpnet = t->sizes->kind == TEXT_MPNET;
-    double *relative = mpnet ? tensor(t->weights, t->prefix, -1, "encoder.relative_attention_bias.weight", 32, heads) : NULL;
+    double *relative =
+        mpnet ? tensor(t->weights, t->prefix, -1, "encoder.relative_attention_bias.weight", 32, heads) : NULL;
     double *out = doubles((size_t)(count * width)), *score = doubles((size_t)count);
     for (int h = 0; h < heads; h++)
         for (int i = 0; i < count; i++) {
@@ -207,7 +210,8 @@ void plain_text_features(const text_sizes *s, const weight_source *weights, cons
                 mean[c] += x[i * width + c] / counted;
         double *hidden = linear(&projection, -1, "projection_layer.0", mean, 1, width, s->projection_hidden);
         gelu(hidden, s->projection_hidden);
-        double *projected = linear(&projection, -1, "projection_layer.2", hidden, 1, s->projection_hidden, s->output_width);
+        double *projected =
+            linear(&projection, -1, "projection_layer.2", hidden, 1, s->projection_hidden, s->output_width);
         memcpy(features, projected, (size_t)s->output_width * sizeof *features);
         free(mean);
         free(hidden);

@@ -10,7 +10,7 @@ typedef struct golden_encoder {
     const char *name;       /* "ours_small": the files are <name>_queries.npy and, if small, <name>_stages.npy */
     const char *vocabulary; /* in tests/golden/vocab */
     text_sizes sizes;
-    double tolerance;       /* largest absolute difference of a float32 program */
+    double tolerance; /* largest absolute difference of a float32 program */
 } golden_encoder;
 
 /* ours_small, basebert_small, medcpt_small, tiny_text, ours_full, basebert_full, medcpt_full. */

@@ -16,14 +16,20 @@ static void rules_by_hand(void **state)
         int count;
         uint32_t becomes[5];
     } cases[] = {
-        {'a', 1, {'a'}},          {'A', 1, {'a'}},
-        {'\t', 1, {' '}},         {0, 0, {0}},
-        {0xe9, 1, {'e'}},         {0x301, 0, {0}},           /* an accent on its own */
-        {0xdf, 1, {0xdf}},        {0x130, 1, {'i'}},
-        {0x3a3, 1, {0x3c3}},      {0x200b, 0, {0}},          /* zero-width space */
-        {0xd55c, 3, {0x1112, 0x1161, 0x11ab}},               /* Hangul syllable */
-        {0x809d, 3, {' ', 0x809d, ' '}},                     /* Chinese: liver */
-        {0xfffd, 0, {0}},         {0x10ffff, 1, {0x10ffff}},
+        {'a', 1, {'a'}},
+        {'A', 1, {'a'}},
+        {'\t', 1, {' '}},
+        {0, 0, {0}},
+        {0xe9, 1, {'e'}},
+        {0x301, 0, {0}}, /* an accent on its own */
+        {0xdf, 1, {0xdf}},
+        {0x130, 1, {'i'}},
+        {0x3a3, 1, {0x3c3}},
+        {0x200b, 0, {0}},                      /* zero-width space */
+        {0xd55c, 3, {0x1112, 0x1161, 0x11ab}}, /* Hangul syllable */
+        {0x809d, 3, {' ', 0x809d, ' '}},       /* Chinese: liver */
+        {0xfffd, 0, {0}},
+        {0x10ffff, 1, {0x10ffff}},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         uint32_t out[BERT_CHARS_MAX];
@@ -31,7 +37,8 @@ static void rules_by_hand(void **state)
         assert_memory_equal(out, cases[i].becomes, (size_t)cases[i].count * sizeof *out);
     }
     assert_true(bert_chars_is_punctuation('$') && bert_chars_is_punctuation(0x2019) && bert_chars_is_punctuation('_'));
-    assert_false(bert_chars_is_punctuation('a') || bert_chars_is_punctuation(0xb0) || bert_chars_is_punctuation(0x2212));
+    assert_false(bert_chars_is_punctuation('a') || bert_chars_is_punctuation(0xb0) ||
+                 bert_chars_is_punctuation(0x2212));
 }
 
 /* The table says of every character what the measured file says: the checksum is made from that file by

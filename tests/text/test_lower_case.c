@@ -35,7 +35,7 @@ static void a_capital_sigma_that_ends_a_word_becomes_final(void **state)
     becomes("\u039f\u03a3", "\u03bf\u03c2");
     becomes("\u039f\u03a3 \u03a3\u039f", "\u03bf\u03c2 \u03c3\u03bf");
     becomes("\u039f\u03a3\u03a3", "\u03bf\u03c3\u03c2");
-    becomes("A\u03a3'B", "a\u03c3'b");       /* an apostrophe does not end a word */
+    becomes("A\u03a3'B", "a\u03c3'b"); /* an apostrophe does not end a word */
     becomes("A\u03a3'", "a\u03c2'");
     becomes("A\u03a3\u0301B", "a\u03c3\u0301b");
     becomes("A.\u03a3", "a.\u03c2");
@@ -62,12 +62,12 @@ static void invalid_bytes_become_replacement_characters(void **state)
 static void file_names_are_safe_and_unique(void **state)
 {
     (void)state;
-    static const char *const labels[] = {"Left Kidney", "left_kidney", "left/kidney",    "left_kidney_2", "",
-                                         ".",           "..",          "../etc/passwd",  "T2-FLAIR v1.5", "\u809d\u81d3",
+    static const char *const labels[] = {"Left Kidney", "left_kidney", "left/kidney",   "left_kidney_2", "",
+                                         ".",           "..",          "../etc/passwd", "T2-FLAIR v1.5", "\u809d\u81d3",
                                          "a\tb\\c",     "_",           "a\xff"};
-    static const char *const expected[] = {"left_kidney", "left_kidney_2", "left_kidney_3", "left_kidney_2_2", "_",
-                                           "__2",         "__",            ".._etc_passwd", "t2-flair_v1.5",   "___2",
-                                           "a_b_c",       "__3",           "a_"};
+    static const char *const expected[] = {
+        "left_kidney",   "left_kidney_2", "left_kidney_3", "left_kidney_2_2", "_",   "__2", "__",
+        ".._etc_passwd", "t2-flair_v1.5", "___2",          "a_b_c",           "__3", "a_"};
     enum { COUNT = sizeof labels / sizeof *labels };
     char names[COUNT][FILE_NAME_MAX];
     assert_int_equal(file_names_of(labels, COUNT, names, NULL), SAT_OK);

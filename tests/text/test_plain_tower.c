@@ -49,7 +49,8 @@ static void queries_equal_the_golden_ones(void **state)
             plain_text_features(&encoder->sizes, &weights, ids, count, features, NULL);
             for (int m = 0; m < GOLDEN_MODALITIES; m++)
                 for (int c = 0; c < width; c++) {
-                    const double query = features[c] + (double)modality[(m == 2 ? 3 : m) * width + c]; /* pet is row 3 */
+                    const double query =
+                        features[c] + (double)modality[(m == 2 ? 3 : m) * width + c]; /* pet is row 3 */
                     largest = fmax(largest, fabs(query - (double)expected[(m * GOLDEN_TEXTS + i) * width + c]));
                 }
         }

@@ -33,8 +33,9 @@ static void gives(const tokenizer *t, const char *text, size_t bytes, const int3
         fail_msg("%s", "\nother tokens than expected");
     }
 }
-#define GIVES(t, text, ...) \
-    gives(t, text, strlen(text), (const int32_t[]){__VA_ARGS__}, (int)(sizeof((int32_t[]){__VA_ARGS__}) / sizeof(int32_t)))
+#define GIVES(t, text, ...)                                                                                            \
+    gives(t, text, strlen(text), (const int32_t[]){__VA_ARGS__},                                                       \
+          (int)(sizeof((int32_t[]){__VA_ARGS__}) / sizeof(int32_t)))
 
 static void pieces_by_hand(void **state)
 {
@@ -58,11 +59,11 @@ static void literals_of_mpnet(void **state)
     (void)state;
     tokenizer *t = open_small(TEXT_MPNET);
     GIVES(t, "kid<s>kid", 1, 4, 8, 4, 2);
-    GIVES(t, "<S>", 1, 0, 10, 0, 2);              /* the raw ones are matched exactly */
-    GIVES(t, "<unk><UN\u0301K>", 1, 9, 9, 2);     /* this one after normalising */
+    GIVES(t, "<S>", 1, 0, 10, 0, 2);          /* the raw ones are matched exactly */
+    GIVES(t, "<unk><UN\u0301K>", 1, 9, 9, 2); /* this one after normalising */
     GIVES(t, "<un k>", 1, 0, 0, 0, 0, 2);
     GIVES(t, "<un<s>k>", 1, 0, 0, 8, 0, 0, 2);
-    GIVES(t, "[SEP]", 1, 0, 0, 0, 2);             /* no literal of MPNet's */
+    GIVES(t, "[SEP]", 1, 0, 0, 0, 2); /* no literal of MPNet's */
     tokenizer_close(t);
 }
 
@@ -132,8 +133,9 @@ static void compare_column(const column *c, json_t *entry)
     int same = (size_t)count == json_array_size(expected);
     for (int i = 0; same && i < count; i++)
         same = json_integer_value(json_array_get(expected, (size_t)i)) == ids[i];
-    if (!same) fail_msg("%s, group %s: other tokens for %s", c->name, json_string_value(json_object_get(entry, "group")),
-                        json_string_value(text));
+    if (!same)
+        fail_msg("%s, group %s: other tokens for %s", c->name, json_string_value(json_object_get(entry, "group")),
+                 json_string_value(text));
 }
 
 static void all_golden_texts_agree(void **state)
