@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { ALONE = 16 };
+
 /* Floats from one voxel of a block to the next along x, y, z, and the block's size. */
 static const int block_stride[3] = {MERGE_BLOCK_Y * MERGE_BLOCK_Z, MERGE_BLOCK_Z, 1};
 static const int block_size[3] = {MERGE_BLOCK_X, MERGE_BLOCK_Y, MERGE_BLOCK_Z};
@@ -41,13 +43,14 @@ struct restore {
     float *probability;            /* likewise; NULL when opened without                          */
     uint8_t *dirty;                /* of each tile of the slab: something was written there       */
     int64_t block_box[3][2];       /* of the prompt at hand: blocks that exist, by oriented axis  */
+    int64_t tile_box[3][2];        /* the tiles that can reach them, by array axis                */
 };
 
 /* ---------------------------------------------------------------- opening */
 
 static void describe_map(const standard_grid *grid, resample_map *map)
 {
-    *map = (resample_map){.tile = {128, 16, 8}};
+    *map = (resample_map){.tile = {64, 16, 8}};
     memcpy(map->matrix, grid->spaced.push, sizeof map->matrix);
     for (int a = 0; a < 3; a++) {
         const int p = grid->orient.source[a];
@@ -158,23 +161,43 @@ static bool find_block_box(const merge *merged, int prompt, int64_t box[3][2])
     return box[0][1] > 0;
 }
 
-/* Fills the steps for `count` source indices along array axis p: list[n], or first + n. Returns whether any of them lies in the
- * range of existing blocks. */
-static bool take_steps(const restore *r, int p, const int32_t *list, int64_t first, int count, block_step *steps)
+/* Where a source index along array axis p lies among the blocks that exist; block -1: in none of them. */
+static block_step step_of(const restore *r, int p, int64_t index)
 {
     const int a = r->map.oriented_axis[p];
-    const int64_t from = r->grid.box[a][0], to = r->grid.box[a][1];
+    const int64_t within = index - r->grid.box[a][0], block = within >= 0 ? within / block_size[a] : -1;
+    if (index >= r->grid.box[a][1] || block < r->block_box[a][0] || block >= r->block_box[a][1]) return (block_step){-1, 0};
+    return (block_step){(int32_t)block, (int32_t)(within % block_size[a]) * block_stride[a]};
+}
+
+/* The steps of `count` source indices along array axis p: list[n], or first + n. False if none lies in a block. */
+static bool take_steps(const restore *r, int p, const int32_t *list, int64_t first, int count, block_step *steps)
+{
     bool any = false;
     for (int n = 0; n < count; n++) {
-        const int64_t index = list ? list[n] : first + n;
-        steps[n] = (block_step){-1, 0};
-        if (index < from || index >= to) continue;
-        const int64_t block = (index - from) / block_size[a];
-        if (block < r->block_box[a][0] || block >= r->block_box[a][1]) continue;
-        steps[n] = (block_step){(int32_t)block, (int32_t)((index - from) % block_size[a]) * block_stride[a]};
-        any = true;
+        steps[n] = step_of(r, p, list ? list[n] : first + n);
+        any |= steps[n].block >= 0;
     }
     return any;
+}
+
+/* Tiles outside this box read no block. */
+static void find_tile_box(restore *r)
+{
+    for (int p = 0; p < 3; p++) {
+        r->tile_box[p][0] = 0;
+        r->tile_box[p][1] = r->map.tiles[p];
+        if (!r->map.aligned) continue;
+        const resample_table *table = &r->map.tables[p];
+        int64_t first = r->map.output_shape[p], end = 0;
+        for (int64_t n = 0; n < r->map.output_shape[p]; n++) {
+            if (step_of(r, p, table->low[n]).block < 0 && step_of(r, p, table->high[n]).block < 0) continue;
+            if (n < first) first = n;
+            end = n + 1;
+        }
+        r->tile_box[p][0] = first / r->map.tile[p];
+        r->tile_box[p][1] = (end + r->map.tile[p] - 1) / r->map.tile[p];
+    }
 }
 
 /* One row of source voxels from the blocks (column and slice block given in `at`, by oriented axis); true if a block exists. */
@@ -272,20 +295,30 @@ static void store_tile(restore *r, const resample_tile *tile, const float *value
 static bool run_slab(restore *r, int64_t slab)
 {
     const resample_map *map = &r->map;
-    const int64_t tiles = map->tiles[0] * map->tiles[1];
+    const int64_t wide = r->tile_box[0][1] - r->tile_box[0][0], tiles = wide * (r->tile_box[1][1] - r->tile_box[1][0]);
     const size_t column_pitch = (size_t)map->tile[0], slice_pitch = column_pitch * (size_t)map->tile[1];
     int computed = 0;
-#pragma omp parallel for num_threads(r->threads) schedule(dynamic) reduction(| : computed)
+    /* a few tiles are done sooner by one thread than threads are woken */
+#pragma omp parallel for num_threads(r->threads) schedule(dynamic) reduction(| : computed) if (tiles > ALONE)
     for (int64_t t = 0; t < tiles; t++) {
         worker *w = &r->workers[omp_get_thread_num()];
+        const int64_t place = (r->tile_box[1][0] + t / wide) * map->tiles[0] + r->tile_box[0][0] + t % wide;
         resample_tile tile;
-        resample_tile_at(map, slab * tiles + t, &tile);
+        resample_tile_at(map, slab * map->tiles[0] * map->tiles[1] + place, &tile);
         const bool some = resample_tile_run(map, r->kernels, &tile, fetch_blocks, w, w->scratch, w->tile, column_pitch, slice_pitch);
-        if (some || r->dirty[t]) store_tile(r, &tile, some ? w->tile : NULL, &w->found);
-        r->dirty[t] = some;
+        if (some || r->dirty[place]) store_tile(r, &tile, some ? w->tile : NULL, &w->found);
+        r->dirty[place] = some;
         computed |= some;
     }
     return computed;
+}
+
+/* The slab as it was before the prompt: zeros, and no tile dirty. */
+static void wipe_slab(restore *r)
+{
+    memset(r->dirty, 0, (size_t)(r->map.tiles[0] * r->map.tiles[1]));
+    memset(r->mask, 0, slab_voxels(&r->map));
+    if (r->probability) memset(r->probability, 0, slab_voxels(&r->map) * sizeof *r->probability);
 }
 
 static sat_status deliver(const restore *r, const restore_sink *sink, bool computed, size_t voxels, sat_error *error)
@@ -323,15 +356,18 @@ sat_status restore_prompt(restore *r, const merge *merged, int prompt, const res
         r->workers[t].prompt = prompt;
         r->workers[t].found = nothing_found;
     }
-    const int64_t *n = r->map.output_shape;
     const bool any = find_block_box(merged, prompt, r->block_box);
-    memset(r->dirty, 0, (size_t)(r->map.tiles[0] * r->map.tiles[1]));
-    memset(r->mask, 0, slab_voxels(&r->map));
-    if (r->probability) memset(r->probability, 0, slab_voxels(&r->map) * sizeof *r->probability);
+    if (any) find_tile_box(r);
+    wipe_slab(r);
+    const int64_t *n = r->map.output_shape;
+    bool clean = true; /* the slab's buffer holds zeros */
     sat_status status = SAT_OK;
     for (int64_t slab = 0; slab < r->map.tiles[2] && status == SAT_OK; slab++) {
         const int64_t left = n[2] - slab * r->map.tile[2], slices = left < r->map.tile[2] ? left : r->map.tile[2];
-        const bool computed = any && run_slab(r, slab);
+        const bool within = any && slab >= r->tile_box[2][0] && slab < r->tile_box[2][1];
+        if (!within && !clean) wipe_slab(r);
+        const bool computed = within && run_slab(r, slab);
+        clean = !within;
         status = deliver(r, sink, computed, (size_t)(n[0] * n[1] * slices), error);
     }
     restore_found sum = nothing_found;
