@@ -12,7 +12,7 @@ static const double corner_tolerance = 1e-8;  /* index units                    
 static const double identity[3][4] = {{1, 0, 0, 0}, {0, 1, 0, 0}, {0, 0, 1, 0}};
 
 /* |a - b| <= 1e-3 + 1e-5 |b| for all entries, as numpy's allclose; the order of a and b counts. */
-static bool affines_close(double a[3][4], const double (*b)[4])
+static bool affines_close(const double a[3][4], const double b[3][4])
 {
     for (int row = 0; row < 3; row++)
         for (int column = 0; column < 4; column++)
@@ -23,7 +23,7 @@ static bool affines_close(double a[3][4], const double (*b)[4])
 /* Gram-Schmidt of the affine's columns in order, by the Cholesky factor of A'A: orthonormal columns, handedness kept,
  * shear removed. False for dependent columns. An axis-aligned entry d comes out as d * (1 / |d|), rounded twice:
  * whether a length is a tie below depends on just that. */
-static bool orthonormal_columns(double affine[3][4], double rotation[3][3])
+static bool orthonormal_columns(const double affine[3][4], double rotation[3][3])
 {
     double gram[3][3], lower[3][3] = {{0}}, inverse[3][3] = {{0}}; /* inverse of the upper factor, lower' */
     for (int i = 0; i < 3; i++)
@@ -70,7 +70,7 @@ static double apply_row(const double row[4], const double point[3], bool with_tr
 }
 
 /* The eight voxel-centre corners in world mm, axis 2 running fastest. */
-static void corners_in_world(const int64_t shape[3], double affine[3][4], double world[8][3])
+static void corners_in_world(const int64_t shape[3], const double affine[3][4], double world[8][3])
 {
     for (int c = 0; c < 8; c++) {
         const double corner[3] = {c & 4 ? (double)shape[0] - 1.0 : 0.0, c & 2 ? (double)shape[1] - 1.0 : 0.0,
@@ -116,7 +116,7 @@ static int lowest_corner(double world[8][3], double inverse[3][4])
     return -1;
 }
 
-static sat_status output_grid(const int64_t shape[3], double affine[3][4], const double spacing_mm[3], regrid *r,
+static sat_status output_grid(const int64_t shape[3], const double affine[3][4], const double spacing_mm[3], regrid *r,
                               sat_error *error)
 {
     double have[3], rotation[3][3], inverse[3][4], world[8][3];
@@ -152,7 +152,7 @@ static sat_status output_grid(const int64_t shape[3], double affine[3][4], const
     return SAT_OK;
 }
 
-sat_status regrid_find(const int64_t shape[3], double affine[3][4], const double spacing_mm[3], regrid *r,
+sat_status regrid_find(const int64_t shape[3], const double affine[3][4], const double spacing_mm[3], regrid *r,
                        sat_error *error)
 {
     *r = (regrid){0};
@@ -163,7 +163,7 @@ sat_status regrid_find(const int64_t shape[3], double affine[3][4], const double
     const sat_status status = output_grid(shape, affine, spacing_mm, r, error);
     if (status != SAT_OK) return status;
     const bool same_shape = memcmp(shape, r->shape, sizeof r->shape) == 0;
-    r->resampled = !(same_shape && affines_close(affine, (const double (*)[4])r->affine));
+    r->resampled = !(same_shape && affines_close(affine, r->affine));
     if (r->resampled && !affine_solve(affine, r->affine, r->pull))
         return sat_fail(error, SAT_BAD_INPUT, "the scan's orientation cannot be inverted; its header is damaged");
     if (r->resampled && same_shape && affines_close(r->pull, identity)) r->resampled = false;

@@ -24,7 +24,7 @@ typedef struct regrid {
 /* Axes within 0.001 mm of their target keep their own spacing.
  * Fails with SAT_BAD_INPUT for an affine whose columns are dependent, and where the new grid would have more
  * than 2^31 - 1 voxels along an axis or 2^40 in all; SAT_BAD_ARGUMENT for a spacing that is not a positive number. */
-sat_status regrid_find(const int64_t shape[3], double affine[3][4], const double spacing_mm[3], regrid *r,
+sat_status regrid_find(const int64_t shape[3], const double affine[3][4], const double spacing_mm[3], regrid *r,
                        sat_error *error);
 
 #endif
