@@ -46,7 +46,7 @@ enum {
 typedef struct gzip_writer gzip_writer;
 
 /* Begins a member in `file` (borrowed until close or abandon; may hold bytes already).
- * level 1 (fast) to 9 (small); threads < 1 counts as 1. Memory: about 1 MB a thread.
+ * level 1 (fast) to 9 (small); threads < 1 counts as 1. Memory: 1 MB for one thread, 2.5 MB each for more.
  * Fails with SAT_BAD_ARGUMENT (level), SAT_NO_MEMORY, or as file_write does; then *w is NULL. */
 sat_status gzip_writer_open(file_writer *file, int level, int threads, gzip_writer **w, sat_error *error);
 /* Appends `bytes` bytes; `data` NULL stands for zeros, which cost next to nothing however many. Fails as file_write does. */

@@ -13,15 +13,15 @@
 #include <zlib.h>
 
 enum {
-    CHUNK = 256 << 10,     /* bytes: smaller ones compress less (128 KiB: 1 % more), larger ones wait longer for company */
-    SLOTS_PER_THREAD = 2,  /* chunks gathered before the threads start                                                   */
+    CHUNK = 256 << 10,     /* bytes: halves compress to half a per cent more, doubles to as much less          */
+    SLOTS_PER_THREAD = 4,  /* chunks gathered before the threads start, so that a late one is not waited for   */
     MOST_THREADS = 256,
 };
 
 typedef struct slot {
+    uint64_t zeros_before;     /* whole chunks of zeros that stand before this one */
     unsigned char *data;       /* CHUNK bytes                                      */
     size_t size;               /* of them in use; less than CHUNK in the last only */
-    bool zeros;                /* a full chunk of zeros: `data` says nothing       */
     unsigned char *compressed; /* room for the worst case                          */
     size_t compressed_size;
     uint32_t checksum;
@@ -29,7 +29,7 @@ typedef struct slot {
 
 struct gzip_writer {
     file_writer *file; /* borrowed */
-    int threads, slot_count, filled; /* slots before `filled` are full, that one perhaps in part */
+    int threads, slot_count, filled; /* slots before `filled` are full, that one never is */
     size_t bound;                    /* worst case of a compressed chunk                         */
     slot *slots;
     z_stream *streams; /* one a thread */
@@ -82,7 +82,7 @@ void gzip_writer_abandon(gzip_writer *w)
 
 static sat_status take_memory(gzip_writer *w, int level, sat_error *error)
 {
-    w->slot_count = w->threads * SLOTS_PER_THREAD;
+    w->slot_count = w->threads > 1 ? w->threads * SLOTS_PER_THREAD : 1;
     w->slots = calloc((size_t)w->slot_count, sizeof *w->slots);
     w->streams = calloc((size_t)w->threads, sizeof *w->streams);
     bool good = w->slots && w->streams;
@@ -140,27 +140,31 @@ static sat_status prepare_zeros(gzip_writer *w, sat_error *error)
     return SAT_OK;
 }
 
-/* Compresses the first `count` slots in parallel and writes them in order. */
+static sat_status write_chunk(gzip_writer *w, const slot *s, sat_error *error)
+{
+    w->checksum = (uint32_t)crc32_combine(w->checksum, s->checksum, (z_off_t)s->size);
+    w->total += s->size;
+    return file_write(w->file, s->compressed, s->compressed_size, error);
+}
+
+/* Compresses the first `count` slots in parallel, writes them in order, and empties them. */
 static sat_status write_slots(gzip_writer *w, int count, sat_error *error)
 {
     slot *const slots = w->slots;
-    bool any_zeros = false;
-#pragma omp parallel for num_threads(w->threads) schedule(dynamic, 1) reduction(|| : any_zeros)
+    const int threads = count < w->threads ? count : w->threads;
+#pragma omp parallel for num_threads(threads) schedule(dynamic, 1)
+    for (int n = 0; n < count; n++)
+        if (slots[n].size > 0) compress_chunk(&w->streams[omp_get_thread_num()], &slots[n], w->bound);
+
+    sat_status status = SAT_OK;
     for (int n = 0; n < count; n++) {
         slot *s = &slots[n];
-        s->zeros = s->zeros || (s->size == CHUNK && only_zeros(s->data, CHUNK));
-        if (!s->zeros) compress_chunk(&w->streams[omp_get_thread_num()], s, w->bound);
-        any_zeros = any_zeros || s->zeros;
-    }
-    sat_status status = any_zeros ? prepare_zeros(w, error) : SAT_OK;
-    for (int n = 0; n < count; n++) {
-        slot *s = &slots[n];
-        const slot *what = s->zeros ? &w->zeros : s;
-        if (status == SAT_OK) status = file_write(w->file, what->compressed, what->compressed_size, error);
-        w->checksum = (uint32_t)crc32_combine(w->checksum, what->checksum, (z_off_t)what->size);
-        w->total += what->size;
+        if (status == SAT_OK && s->zeros_before > 0) status = prepare_zeros(w, error);
+        for (uint64_t z = 0; status == SAT_OK && z < s->zeros_before; z++)
+            status = write_chunk(w, &w->zeros, error);
+        if (status == SAT_OK && s->size > 0) status = write_chunk(w, s, error);
+        s->zeros_before = 0;
         s->size = 0;
-        s->zeros = false;
     }
     w->filled = 0;
     return status;
@@ -173,16 +177,23 @@ sat_status gzip_writer_add(gzip_writer *w, const void *data, size_t bytes, sat_e
     while (status == SAT_OK && bytes > 0) {
         slot *s = &w->slots[w->filled];
         const size_t room = CHUNK - s->size, take = bytes < room ? bytes : room;
-        if (from)
-            memcpy(s->data + s->size, from, take);
-        else if (take == CHUNK)
-            s->zeros = true;
-        else
-            memset(s->data + s->size, 0, take);
-        s->size += take;
+        if (take == CHUNK && (!from || only_zeros(from, CHUNK))) {
+            s->zeros_before++;
+        } else {
+            if (from)
+                memcpy(s->data + s->size, from, take);
+            else
+                memset(s->data + s->size, 0, take);
+            s->size += take;
+            if (s->size == CHUNK && take < CHUNK && only_zeros(s->data, CHUNK)) {
+                s->zeros_before++;
+                s->size = 0;
+            } else if (s->size == CHUNK && ++w->filled == w->slot_count) {
+                status = write_slots(w, w->slot_count, error);
+            }
+        }
         bytes -= take;
         if (from) from += take;
-        if (s->size == CHUNK && ++w->filled == w->slot_count) status = write_slots(w, w->slot_count, error);
     }
     return status;
 }
@@ -190,8 +201,7 @@ sat_status gzip_writer_add(gzip_writer *w, const void *data, size_t bytes, sat_e
 sat_status gzip_writer_close(gzip_writer *w, sat_error *error)
 {
     if (!w) return SAT_OK;
-    const bool part = w->filled < w->slot_count && w->slots[w->filled].size > 0;
-    sat_status status = write_slots(w, w->filled + part, error);
+    sat_status status = write_slots(w, w->filled + 1, error); /* + 1: the chunk that is not full, or zeros before it */
     if (status == SAT_OK) {
         unsigned char end[10] = {3, 0}; /* an empty block that is the last: 1, 01, and the seven zeros of its end */
         for (int n = 0; n < 4; n++) {
