@@ -1,3 +1,4 @@
+#define _DEFAULT_SOURCE /* madvise */
 /* From bytes to voxels. The header is read first, and memory taken only when it fits the data that are there. */
 #include "image/nifti.h"
 
@@ -8,9 +9,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 enum {
     ALIGNMENT = 64,            /* of the first voxel: a cache line              */
+    LARGE_PAGE = 2 << 20,      /* bytes                                         */
     LARGEST_PREFIX = 1 << 20,  /* bytes before the voxels that are worth having */
 };
 
@@ -71,11 +74,13 @@ static sat_status choose_volume(const nifti_header *h, int64_t volume_index, uin
 static sat_status take_memory(volume *v, uint64_t prefix, uint64_t bytes, sat_error *error)
 {
     const uint64_t front = (prefix + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
-    const uint64_t total = (front + bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
-    v->memory = total <= SIZE_MAX / 2 ? aligned_alloc(ALIGNMENT, (size_t)total) : NULL;
+    const uint64_t unit = bytes < 4 * LARGE_PAGE ? ALIGNMENT : LARGE_PAGE;
+    const uint64_t total = (front + bytes + unit - 1) / unit * unit;
+    v->memory = total <= SIZE_MAX / 2 ? aligned_alloc((size_t)unit, (size_t)total) : NULL;
     if (!v->memory)
         return sat_fail(error, SAT_NO_MEMORY, "%llu MB for the scan's voxels could not be had",
                         (unsigned long long)(total >> 20));
+    if (unit == LARGE_PAGE) (void)madvise(v->memory, (size_t)total, MADV_HUGEPAGE); /* fewer faults: a wish, not a need */
     v->stored = (unsigned char *)v->memory + front;
     return SAT_OK;
 }
@@ -210,31 +215,34 @@ static bool ends_with(const char *path, const char *ending)
     return length >= tail && strcmp(path + length - tail, ending) == 0;
 }
 
-/* The name of a pair's other half, if it is there: `path` ends in `.from` (in either case), maybe compressed; the other
- * ends in `.to`, maybe compressed. Returns new, or NULL. */
-static char *other_half(const char *path, const char *const from[2], const char *const to[2])
+static const char *const header_endings[2] = {".hdr", ".HDR"}, *const image_endings[2] = {".img", ".IMG"};
+
+/* Whether `path` is called as one half of a pair is, maybe compressed; then its bytes before that ending. */
+static bool is_half(const char *path, const char *const endings[2], size_t *stem)
 {
     static const char *const packed[2] = {"", ".gz"};
-    for (int letters = 0; letters < 2; letters++)
-        for (int p = 0; p < 2; p++) {
-            char ending[16];
-            snprintf(ending, sizeof ending, "%s%s", from[letters], packed[p]);
-            if (!ends_with(path, ending)) continue;
-            const size_t stem = strlen(path) - strlen(ending);
-            char *other = malloc(stem + sizeof ending);
-            if (!other) return NULL;
-            memcpy(other, path, stem);
-            for (int q = 0; q < 2; q++) {
-                snprintf(other + stem, sizeof ending, "%s%s", to[letters], packed[p ^ q]);
-                if (file_exists(other)) return other;
-            }
-            free(other);
-            return NULL;
-        }
-    return NULL;
+    for (int n = 0; n < 4; n++) {
+        char ending[16];
+        snprintf(ending, sizeof ending, "%s%s", endings[n / 2], packed[n % 2]);
+        *stem = strlen(path) - strlen(ending);
+        if (ends_with(path, ending)) return true;
+    }
+    return false;
 }
 
-static const char *const header_endings[2] = {".hdr", ".HDR"}, *const image_endings[2] = {".img", ".IMG"};
+/* The name of the other half, if it is there. Returns new, or NULL. */
+static char *other_half(const char *path, size_t stem, const char *const endings[2])
+{
+    static const char *const packed[2] = {"", ".gz"};
+    const size_t room = stem + 16;
+    char *other = malloc(room);
+    for (int n = 0; other && n < 4; n++) {
+        snprintf(other, room, "%.*s%s%s", (int)stem, path, endings[n / 2], packed[n % 2]);
+        if (file_exists(other)) return other;
+    }
+    free(other);
+    return NULL;
+}
 
 static sat_status read_pair(const char *header_path, const char *image_path, int64_t volume_index, volume *v,
                             sat_error *error)
@@ -260,15 +268,17 @@ sat_status nifti_read(const char *path, int64_t volume_index, volume *v, sat_err
     sat_status status = file_map_open(path, &map, error);
     if (status != SAT_OK) return status;
     const nifti_kind kind = kind_of(map.data, map.size, &pair);
-    const bool single = kind != NIFTI_NONE && !pair;
-    if (!single && (other = other_half(path, image_endings, header_endings)) != NULL) {
-        status = read_pair(other, path, volume_index, v, error);
-    } else if (kind != NIFTI_NONE && pair) {
-        other = other_half(path, header_endings, image_endings);
-        if (other)
-            status = read_pair(path, other, volume_index, v, error);
-        else
-            status = sat_fail(error, SAT_IO, "this is the header of a pair, but there is no .img file of the same name beside it");
+    size_t stem;
+    if (kind != NIFTI_NONE && !pair) {
+        status = nifti_parse(map.data, map.size, volume_index, v, error);
+    } else if (is_half(path, image_endings, &stem)) { /* before the next: voxels can look like a header */
+        other = other_half(path, stem, header_endings);
+        status = other ? read_pair(other, path, volume_index, v, error)
+                       : sat_fail(error, SAT_IO, "these are a pair's voxels, but there is no .hdr file of the same name beside them");
+    } else if (kind != NIFTI_NONE && is_half(path, header_endings, &stem)) {
+        other = other_half(path, stem, image_endings);
+        status = other ? read_pair(path, other, volume_index, v, error)
+                       : sat_fail(error, SAT_IO, "this is a pair's header, but there is no .img file of the same name beside it");
     } else {
         status = nifti_parse(map.data, map.size, volume_index, v, error);
     }

@@ -572,6 +572,13 @@ static void files_are_known_by_their_content_and_pairs_by_either_half(void **sta
         }
     }
 
+    write_file(folder, "alone.img", r.bytes + 352, 16, false);
+    assert_int_equal(read_file(folder, "alone.img", -1, &v, &error), SAT_IO);
+    assert_non_null(strstr(error.message, ".hdr"));
+    write_file(folder, "called_otherwise", r.bytes, 348, false);
+    assert_int_equal(read_file(folder, "called_otherwise", -1, &v, &error), SAT_BAD_INPUT);
+    assert_non_null(strstr(error.message, "pair"));
+
     assert_int_equal(read_file(folder, "missing.nii", -1, &v, &error), SAT_IO);
     assert_non_null(strstr(error.file, "missing.nii"));
     write_file(folder, "text.nii", "not a scan", 10, false);
