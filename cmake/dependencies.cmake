@@ -22,7 +22,8 @@ pkg_check_modules(LIBDEFLATE REQUIRED IMPORTED_TARGET libdeflate)
 pkg_check_modules(ZLIB REQUIRED IMPORTED_TARGET zlib)
 pkg_check_modules(JANSSON REQUIRED IMPORTED_TARGET jansson)
 pkg_check_modules(UTF8PROC REQUIRED IMPORTED_TARGET libutf8proc)
+pkg_check_modules(CAIRO REQUIRED IMPORTED_TARGET cairo)
 
 add_library(sat3d_dependencies INTERFACE)
 target_link_libraries(sat3d_dependencies INTERFACE OpenMP::OpenMP_C sat3d_dnnl PkgConfig::LIBDEFLATE PkgConfig::ZLIB
-                      PkgConfig::JANSSON PkgConfig::UTF8PROC m)
+                      PkgConfig::JANSSON PkgConfig::UTF8PROC PkgConfig::CAIRO m)

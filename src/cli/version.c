@@ -6,6 +6,7 @@
 
 #include "sat3d.h"
 
+#include <cairo.h>
 #include <jansson.h>
 #include <libdeflate.h>
 #include <stdio.h>
@@ -39,5 +40,6 @@ void version_print(bool verbose)
     print_row("zlib", zlibVersion());
     print_row("Jansson", JANSSON_VERSION);
     print_row("utf8proc", utf8proc_version());
+    print_row("cairo", cairo_version_string());
     printf("%s\n", HELP_DISCLAIMER);
 }

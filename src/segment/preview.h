@@ -24,18 +24,18 @@ typedef struct preview_label {
     const char *name; /* UTF-8; borrowed              */
     int64_t voxels;   /* 0: nothing found             */
     double volume_ml;
-    colour tint;      /* of colours_of_names          */
+    colour tint; /* of colours_of_names          */
 } preview_label;
 
 typedef struct preview_request {
-    const volume *scan;              /* borrowed                                                                   */
-    const uint16_t *label_map;       /* borrowed; [k][j][i] on the scan's grid, 0 background; NULL: no overlay      */
-    const preview_label *labels;     /* borrowed                                                                   */
-    int label_count;                 /* ids above it count as background                                            */
-    const char *modality;            /* "ct", "mri", "pet", "MRI T1", ...: chooses the grey window                  */
-    const char *title;               /* one line at the top; NULL: "sat3d segmentation"                             */
-    double window_low, window_high;  /* in the scan's units; equal (0, 0): chosen by modality and by what was found */
-    int threads;                     /* changes no bit of the result                                               */
+    const volume *scan;             /* borrowed                                                                   */
+    const uint16_t *label_map;      /* borrowed; [k][j][i] on the scan's grid, 0 background; NULL: no overlay      */
+    const preview_label *labels;    /* borrowed                                                                   */
+    int label_count;                /* ids above it count as background                                            */
+    const char *modality;           /* "ct", "mri", "pet", "MRI T1", ...: chooses the grey window                  */
+    const char *title;              /* one line at the top; NULL: "sat3d segmentation"                             */
+    double window_low, window_high; /* in the scan's units; equal (0, 0): chosen by modality and by what was found */
+    int threads;                    /* changes no bit of the result                                               */
 } preview_request;
 
 typedef enum preview_plane { PREVIEW_AXIAL, PREVIEW_CORONAL, PREVIEW_SAGITTAL, PREVIEW_PLANES } preview_plane;
@@ -44,7 +44,7 @@ typedef enum preview_plane { PREVIEW_AXIAL, PREVIEW_CORONAL, PREVIEW_SAGITTAL, P
 typedef struct preview_png {
     unsigned char *data; /* owned */
     size_t bytes;
-    int width, height;   /* pixels */
+    int width, height; /* pixels */
 } preview_png;
 
 /* The whole picture, to a file or to memory (preview_png_free it). The same bytes for the same input on one machine (fonts

@@ -12,9 +12,9 @@
 
 /* What is told of a label; the preview's labels have the same order. */
 typedef struct report_label {
-    double centroid_mm[3];                     /* RAS+ world; not shown where nothing was found                */
-    double mean, standard_deviation;           /* of the scan inside the mask, in the scan's units; NaN: "-"   */
-    const char *const *warnings;               /* sentences about this label; borrowed                         */
+    double centroid_mm[3];           /* RAS+ world; not shown where nothing was found                */
+    double mean, standard_deviation; /* of the scan inside the mask, in the scan's units; NaN: "-"   */
+    const char *const *warnings;     /* sentences about this label; borrowed                         */
     int warning_count;
 } report_label;
 
@@ -29,12 +29,12 @@ typedef struct report_section {
 } report_section;
 
 typedef struct report {
-    const preview_request *preview;   /* scan, label map, names, colours, volumes; borrowed                         */
-    const report_label *labels;       /* preview->label_count of them; NULL: no centroids and intensities           */
-    const char *intensity_unit;       /* "HU", "SUV" or NULL                                                        */
-    const char *const *warnings;      /* of the whole run, sentences                                                */
+    const preview_request *preview; /* scan, label map, names, colours, volumes; borrowed                         */
+    const report_label *labels;     /* preview->label_count of them; NULL: no centroids and intensities           */
+    const char *intensity_unit;     /* "HU", "SUV" or NULL                                                        */
+    const char *const *warnings;    /* of the whole run, sentences                                                */
     int warning_count;
-    const report_section *sections;   /* in order                                                                   */
+    const report_section *sections; /* in order                                                                   */
     int section_count;
 } report;
 
