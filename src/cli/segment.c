@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "cli/prompts.h"
 #include "cli/verbs.h"
+#include "cpu/peak.h"
 #include "image/volume_file.h"
 #include "segment/modality.h"
 #include "segment/output.h"
@@ -97,12 +98,22 @@ static void say_warnings(const verb_call *call, unsigned warnings)
 
 /* ---------------------------------------------------------------- --dry-run */
 
+/* What a window's arithmetic reaches of the processor's peak, and what everything around it takes, as measured (docs/benchmarks.md). */
+static const double usual_share_of_peak = 0.75, usual_seconds_around = 5;
+
+static double expected_seconds(const segmenter *s, const segment_plan *plan, int threads)
+{
+    return usual_seconds_around +
+           (double)plan->windows * plan->operations_per_window / (usual_share_of_peak * peak_flops(segmenter_type(s), threads));
+}
+
 static void print_plan(const verb_call *call, const segmenter *s, const segment_plan *plan, int prompts)
 {
     const common_settings *common = call->settings;
-    char words[6][MEMORY_TEXT];
+    const double seconds = expected_seconds(s, plan, common->threads);
+    char words[6][MEMORY_TEXT], duration[32];
     if (common->json) {
-        json_t *root = json_pack("{s:I, s:[i,i,i], s:[I,I,I], s:i, s:i, s:s, s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:f}",
+        json_t *root = json_pack("{s:I, s:[i,i,i], s:[I,I,I], s:i, s:i, s:s, s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:f}",
                                  "windows_at_most", (json_int_t)plan->windows, "window_voxels", plan->window[0], plan->window[1],
                                  plan->window[2], "processed_shape_at_most_xyz", (json_int_t)plan->grid.shape_xyz[0],
                                  (json_int_t)plan->grid.shape_xyz[1], (json_int_t)plan->grid.shape_xyz[2], "prompts", prompts,
@@ -111,7 +122,8 @@ static void print_plan(const verb_call *call, const segmenter *s, const segment_
                                  (json_int_t)plan->scan_bytes, "merge_bytes", (json_int_t)plan->merge_bytes, "restore_bytes",
                                  (json_int_t)plan->restore_bytes, "other_bytes", (json_int_t)plan->other_bytes, "total_bytes",
                                  (json_int_t)plan->total_bytes, "least_bytes", (json_int_t)plan->least_bytes, "limit_bytes",
-                                 (json_int_t)plan->limit_bytes, "operations_per_window", plan->operations_per_window);
+                                 (json_int_t)plan->limit_bytes, "operations_per_window", plan->operations_per_window, "expected_seconds",
+                                 seconds);
         char *lines = json_text(root, JSON_PRETTY, JSON_AS_INSERTED, NULL);
         if (lines) fputs(lines, stdout);
         free(lines);
@@ -123,6 +135,7 @@ static void print_plan(const verb_call *call, const segmenter *s, const segment_
     printf("prompts   %d, in one pass; in at most %d if every one is found everywhere\n", prompts, plan->passes_if_dense);
     printf("computed  in %s with %d threads, %.1f TFLOP a window\n", element_name(segmenter_type(s)), common->threads,
            plan->operations_per_window / 1e12);
+    printf("time      about %s a pass\n", terminal_duration(seconds, duration));
     printf("memory    %s at most: network %s, scan %s, merging %s, the way back %s\n",
            memory_print_bytes(plan->total_bytes, words[0]), memory_print_bytes(plan->network_bytes, words[1]),
            memory_print_bytes(plan->scan_bytes, words[2]), memory_print_bytes(plan->merge_bytes, words[3]),
