@@ -65,6 +65,13 @@ static sat_status mask_slices(void *context, const uint8_t *mask, size_t voxels,
     return nifti_writer_add(&out->writer, mask, voxels, error);
 }
 
+/* Slices without a voxel of the mask: the compressor knows how zeros look. */
+static sat_status mask_nothing(void *context, size_t voxels, sat_error *error)
+{
+    output *out = context;
+    return nifti_writer_add(&out->writer, NULL, voxels, error);
+}
+
 static sat_status mask_end(void *context, int prompt, const restore_found *found, sat_error *error)
 {
     output *out = context;
@@ -75,7 +82,7 @@ static sat_status mask_end(void *context, int prompt, const restore_found *found
 
 segment_sink output_sink(output *out)
 {
-    return (segment_sink){.context = out, .begin = mask_begin, .slices = {.context = out, .mask = mask_slices}, .end = mask_end};
+    return (segment_sink){.context = out, .begin = mask_begin, .slices = {.context = out, .mask = mask_slices, .nothing = mask_nothing}, .end = mask_end};
 }
 
 /* ---------------------------------------------------------------- the side-car */
