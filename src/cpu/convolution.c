@@ -3,6 +3,7 @@
 #include "cpu/convolution.h"
 
 #include "base/arena.h"
+#include "base/hash.h"
 #include "cpu/onednn.h"
 #include "cpu/tile.h"
 #include "cpu/tiling.h"
@@ -133,6 +134,13 @@ void convolution_free(convolution *c)
 }
 
 size_t convolution_packed_bytes(const convolution *c) { return (size_t)c->groups * c->packed_group_bytes; }
+
+uint64_t convolution_packed_form(const convolution *c)
+{
+    const uint64_t form[] = {onednn_packed_form(c->kernel), c->patches, (uint64_t)c->group_channels,
+                             (uint64_t)(c->cut.axes[0] + 4 * c->cut.axes[1] + 16 * c->cut.axes[2]), c->operand};
+    return hash_fnv1a64(HASH_FNV_START, form, sizeof form);
+}
 
 size_t convolution_scratch_bytes(const convolution *c)
 {

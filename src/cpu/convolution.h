@@ -13,6 +13,8 @@
 #include "base/processor.h"
 #include "cpu/feature_map.h"
 
+#include <stdint.h>
+
 typedef struct convolution_shape {
     int input_shape_xyz[3];
     int source_count;         /* 1 or 2 */
@@ -30,6 +32,9 @@ sat_status convolution_make(const convolution_shape *shape, element_type type, i
 void convolution_free(convolution *c);
 
 size_t convolution_packed_bytes(const convolution *c);
+/* Names the packed form: two convolutions of the same weights with equal forms can share the packed bytes, whatever
+ * their maps and tiles are. */
+uint64_t convolution_packed_form(const convolution *c);
 size_t convolution_scratch_bytes(const convolution *c); /* for all threads and the partial statistics */
 
 /* Packs (output_channels, input_channels, 3, 3, 3) float32 weights, input channels of all sources side by side. */
@@ -58,6 +63,7 @@ sat_status upsampling_make(const int input_shape_xyz[3], int input_channels, int
                            int threads, processor_level level, upsampling **made, sat_error *error);
 void upsampling_free(upsampling *u);
 size_t upsampling_packed_bytes(const upsampling *u);
+uint64_t upsampling_packed_form(const upsampling *u); /* as convolution_packed_form */
 size_t upsampling_scratch_bytes(const upsampling *u);
 sat_status upsampling_pack(const upsampling *u, const float *weights, void *packed, sat_error *error);
 sat_status upsampling_run(const upsampling *u, const feature_map *source, const load_rule *rule, const void *packed,

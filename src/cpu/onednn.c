@@ -6,6 +6,8 @@
  * setting only (an OpenMP control variable belongs to the task) and put it back. */
 #include "cpu/onednn.h"
 
+#include "base/hash.h"
+
 #include <omp.h>
 #include <oneapi/dnnl/dnnl.h>
 #include <stdio.h>
@@ -39,6 +41,29 @@ static void layout_free(layout *l)
 {
     if (*l) (void)dnnl_memory_desc_destroy(*l);
     *l = NULL;
+}
+
+/* Blocks of a layout, from the outermost: how long each is and of which axis. */
+static int layout_blocks(const layout *l, dnnl_dim_t lengths[], dnnl_dim_t axes[])
+{
+    int count = 0;
+    const dnnl_dims_t *length = NULL, *axis = NULL;
+    if (dnnl_memory_desc_query(*l, dnnl_query_inner_nblks_s32, &count) != dnnl_success ||
+        dnnl_memory_desc_query(*l, dnnl_query_inner_blks, &length) != dnnl_success ||
+        dnnl_memory_desc_query(*l, dnnl_query_inner_idxs, &axis) != dnnl_success)
+        return 0;
+    for (int i = 0; i < count; i++) {
+        lengths[i] = (*length)[i];
+        axes[i] = (*axis)[i];
+    }
+    return count;
+}
+
+static void layout_strides(const layout *l, int count, dnnl_dim_t strides[])
+{
+    const dnnl_dims_t *all = NULL;
+    if (dnnl_memory_desc_query(*l, dnnl_query_strides, &all) != dnnl_success) return;
+    for (int i = 0; i < count; i++) strides[i] = (*all)[i];
 }
 
 static dnnl_status_t describe_convolution(dnnl_primitive_desc_t *made, dnnl_engine_t engine, const layout *source,
@@ -85,6 +110,22 @@ static dnnl_status_t layout_copy(layout *l, layout_view from)
 
 static void layout_free(layout *l) { (void)l; }
 
+/* Blocks of a layout, from the outermost: how long each is and of which axis. */
+static int layout_blocks(const layout *l, dnnl_dim_t lengths[], dnnl_dim_t axes[])
+{
+    const dnnl_blocking_desc_t *blocking = &l->format_desc.blocking;
+    for (int i = 0; i < blocking->inner_nblks; i++) {
+        lengths[i] = blocking->inner_blks[i];
+        axes[i] = blocking->inner_idxs[i];
+    }
+    return blocking->inner_nblks;
+}
+
+static void layout_strides(const layout *l, int count, dnnl_dim_t strides[])
+{
+    for (int i = 0; i < count; i++) strides[i] = l->format_desc.blocking.strides[i];
+}
+
 static dnnl_status_t describe_convolution(dnnl_primitive_desc_t *made, dnnl_engine_t engine, const layout *source,
                                           const layout *weights, const layout *bias, const layout *out,
                                           const dnnl_dims_t strides, dnnl_primitive_attr_t attributes)
@@ -125,6 +166,7 @@ struct onednn_kernel {
     dnnl_engine_t engine;
     dnnl_primitive_t primitive;
     layout source, weights_plain, weights, bias, out, scratch;
+    int weight_axes;
     bool has_bias;
     float *zero_bias; /* for runs without one of a kernel made with one; owned */
     size_t packed_bytes, scratch_bytes;
@@ -236,6 +278,7 @@ static dnnl_status_t convolution_build(onednn_kernel *k, const onednn_convolutio
     dnnl_primitive_attr_t attributes = NULL;
     dnnl_primitive_desc_t description = NULL;
     k->has_bias = true;
+    k->weight_axes = AXES;
     k->zero_bias = calloc((size_t)s->output_channels, sizeof *k->zero_bias);
     dnnl_status_t status = k->zero_bias ? dnnl_engine_create(&k->engine, dnnl_cpu, 0) : dnnl_out_of_memory;
     if (status == dnnl_success) status = layout_make(&k->source, AXES, source, type, dnnl_ndhwc);
@@ -262,6 +305,7 @@ static dnnl_status_t product_build(onednn_kernel *k, const onednn_product_shape 
     dnnl_primitive_attr_t attributes = NULL;
     dnnl_primitive_desc_t description = NULL;
     k->has_bias = s->with_bias;
+    k->weight_axes = AXES;
     k->zero_bias = calloc((size_t)s->columns, sizeof *k->zero_bias);
     dnnl_status_t status = k->zero_bias ? dnnl_engine_create(&k->engine, dnnl_cpu, 0) : dnnl_out_of_memory;
     if (status == dnnl_success) status = layout_make(&k->source, AXES, a, type, dnnl_ab);
@@ -322,6 +366,16 @@ sat_status onednn_product_make(const onednn_product_shape *shape, element_type t
 }
 
 size_t onednn_packed_bytes(const onednn_kernel *kernel) { return kernel->packed_bytes; }
+uint64_t onednn_packed_form(const onednn_kernel *kernel)
+{
+    struct {
+        dnnl_dim_t strides[DNNL_MAX_NDIMS], lengths[DNNL_MAX_NDIMS], axes[DNNL_MAX_NDIMS], bytes;
+    } form = {.bytes = (dnnl_dim_t)kernel->packed_bytes};
+    layout_strides(&kernel->weights, kernel->weight_axes, form.strides);
+    (void)layout_blocks(&kernel->weights, form.lengths, form.axes);
+    return hash_fnv1a64(HASH_FNV_START, &form, sizeof form);
+}
+
 size_t onednn_scratch_bytes(const onednn_kernel *kernel) { return kernel->scratch_bytes; }
 const char *onednn_implementation(const onednn_kernel *kernel) { return kernel->implementation; }
 

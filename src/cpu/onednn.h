@@ -11,6 +11,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 typedef struct onednn_kernel onednn_kernel;
 
@@ -41,6 +42,10 @@ size_t onednn_packed_bytes(const onednn_kernel *kernel);
 /* Packs weights, float32: (output_channels, input_channels, 3, 3, 3) for a convolution, [inner][columns] for
  * a product. Packed memory is 64-byte aligned. */
 sat_status onednn_pack(const onednn_kernel *kernel, const float *weights, void *packed, sat_error *error);
+
+/* Names the packed form: kernels with equal shape of weights and equal forms read the same packed bytes, whatever
+ * their tiles are. */
+uint64_t onednn_packed_form(const onednn_kernel *kernel);
 
 /* Scratch bytes that each running slot needs. */
 size_t onednn_scratch_bytes(const onednn_kernel *kernel);

@@ -5,6 +5,7 @@
 #include "cpu/convolution.h"
 
 #include "base/arena.h"
+#include "base/hash.h"
 #include "cpu/onednn.h"
 #include "cpu/tile.h"
 #include "cpu/tiling.h"
@@ -94,6 +95,12 @@ void upsampling_free(upsampling *u)
 size_t upsampling_packed_bytes(const upsampling *u)
 {
     return (size_t)u->groups * POSITIONS_XY * u->packed_part_bytes;
+}
+
+uint64_t upsampling_packed_form(const upsampling *u)
+{
+    const uint64_t form[] = {onednn_packed_form(u->kernel), (uint64_t)u->group_channels, u->operand};
+    return hash_fnv1a64(HASH_FNV_START, form, sizeof form);
 }
 
 size_t upsampling_scratch_bytes(const upsampling *u) { return u->bias_bytes + (size_t)u->threads * u->thread_bytes; }
