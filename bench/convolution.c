@@ -7,7 +7,7 @@
  * a machine that others use; GFLOP/s are of the clock on the wall. */
 #define _POSIX_C_SOURCE 200809L /* clock_gettime */
 #include "base/clock.h"
-#include "bench/full_convolution.h"
+#include "full_convolution.h"
 #include "cpu/convolution.h"
 #include "cpu/peak.h"
 #include "model/description.h"
@@ -22,7 +22,7 @@ enum { LAYERS_MAX = 128, ROUNDS_MAX = 99 };
 
 typedef struct layer {
     char name[48];
-    bool upsampling;
+    bool up;
     convolution_shape shape;
     int calls;
 } layer;
@@ -31,6 +31,7 @@ typedef struct settings {
     const char *variant, *filter;
     element_type type;
     int window[3], threads, rounds;
+    double peak;
 } settings;
 
 /* Wall and processor seconds of one run. */
@@ -69,14 +70,14 @@ static double median(double *values, int count)
 
 /* ------------------------------------------------------------------ the layers of a network */
 
-static void add_layer(layer *list, int *count, const char *name, bool upsampling, const int window[3], int level, int first,
+static void add_layer(layer *list, int *count, const char *name, bool up, const int window[3], int level, int first,
                       int second, int outputs, int stride)
 {
-    layer l = {.upsampling = upsampling, .calls = 1};
+    layer l = {.up = up, .calls = 1};
     l.shape = (convolution_shape){{window[0] >> level, window[1] >> level, window[2] >> level}, second ? 2 : 1, {first, second},
                                   outputs, stride};
     for (int i = 0; i < *count; i++)
-        if (list[i].upsampling == upsampling && memcmp(&list[i].shape, &l.shape, sizeof l.shape) == 0) {
+        if (list[i].up == up && memcmp(&list[i].shape, &l.shape, sizeof l.shape) == 0) {
             list[i].calls++;
             return;
         }
@@ -109,8 +110,8 @@ typedef struct stage {
     float *scale, *weights, *bias;
     channel_statistics statistics;
     void *packed, *scratch;
-    convolution *convolution;
-    upsampling *upsampling;
+    convolution *convolver;
+    upsampling *upsampler;
     double operations;
     char text[200];
 } stage;
@@ -141,7 +142,7 @@ static void stage_open(const layer *l, const settings *set, stage *s)
     int inputs = 0, out_shape[3];
     *s = (stage){0};
     for (int i = 0; i < 3; i++)
-        out_shape[i] = l->upsampling ? 2 * shape->input_shape_xyz[i] : (shape->input_shape_xyz[i] - 1) / shape->stride + 1;
+        out_shape[i] = l->up ? 2 * shape->input_shape_xyz[i] : (shape->input_shape_xyz[i] - 1) / shape->stride + 1;
     for (int i = 0; i < shape->source_count; i++) {
         s->sources[i] = map_make(inputs == 0 && shape->source_channels[0] == 1 ? ELEMENT_FLOAT32 : set->type, shape->input_shape_xyz,
                                  shape->source_channels[i]);
@@ -152,60 +153,62 @@ static void stage_open(const layer *l, const settings *set, stage *s)
     for (int i = 0; i < inputs; i++) s->scale[i] = 0.5f;
     for (int i = 0; i < shape->source_count; i++)
         s->rules[i] = inputs == 1 ? (load_rule){0} : (load_rule){s->scale, s->scale, 0.01f};
-    const size_t outputs = (size_t)shape->output_channels, count = (size_t)inputs * outputs * (l->upsampling ? 8 : 27);
+    const size_t outputs = (size_t)shape->output_channels, count = (size_t)inputs * outputs * (l->up ? 8 : 27);
     s->weights = take(count * sizeof(float));
     for (size_t i = 0; i < count; i++) s->weights[i] = (float)(i % 7) * 0.01f;
     s->bias = take(outputs * sizeof(float));
     s->statistics = (channel_statistics){take(outputs * sizeof(double)), take(outputs * sizeof(double)), take(outputs * sizeof(float)),
                                          take(outputs * sizeof(float))};
     const processor_level level = processor_best();
-    if (l->upsampling) {
-        check(upsampling_make(shape->input_shape_xyz, inputs, shape->output_channels, set->type, set->threads, level, &s->upsampling,
+    if (l->up) {
+        check(upsampling_make(shape->input_shape_xyz, inputs, shape->output_channels, set->type, set->threads, level, &s->upsampler,
                               &error), &error);
-        s->packed = take(upsampling_packed_bytes(s->upsampling));
-        s->scratch = take(upsampling_scratch_bytes(s->upsampling));
-        s->operations = upsampling_operations(s->upsampling);
-        check(upsampling_pack(s->upsampling, s->weights, s->packed, &error), &error);
+        s->packed = take(upsampling_packed_bytes(s->upsampler));
+        s->scratch = take(upsampling_scratch_bytes(s->upsampler));
+        s->operations = upsampling_operations(s->upsampler);
+        check(upsampling_pack(s->upsampler, s->weights, s->packed, &error), &error);
     } else {
-        check(convolution_make(shape, set->type, set->threads, level, &s->convolution, &error), &error);
-        s->packed = take(convolution_packed_bytes(s->convolution));
-        s->scratch = take(convolution_scratch_bytes(s->convolution));
-        s->operations = convolution_operations(s->convolution);
-        convolution_describe(s->convolution, s->text, sizeof s->text);
-        check(convolution_pack(s->convolution, s->weights, s->packed, &error), &error);
+        check(convolution_make(shape, set->type, set->threads, level, &s->convolver, &error), &error);
+        s->packed = take(convolution_packed_bytes(s->convolver));
+        s->scratch = take(convolution_scratch_bytes(s->convolver));
+        s->operations = convolution_operations(s->convolver);
+        convolution_describe(s->convolver, s->text, sizeof s->text);
+        check(convolution_pack(s->convolver, s->weights, s->packed, &error), &error);
     }
 }
 
 static void stage_run(stage *s)
 {
     sat_error error = {0};
-    check(s->upsampling ? upsampling_run(s->upsampling, &s->sources[0], &s->rules[0], s->packed, s->bias, &s->out, s->scratch, &error)
-                        : convolution_run(s->convolution, s->sources, s->rules, s->packed, s->bias, &s->out, &s->statistics,
+    check(s->upsampler ? upsampling_run(s->upsampler, &s->sources[0], &s->rules[0], s->packed, s->bias, &s->out, s->scratch, &error)
+                        : convolution_run(s->convolver, s->sources, s->rules, s->packed, s->bias, &s->out, &s->statistics,
                                           s->scratch, &error),
           &error);
 }
 
 static void stage_close(stage *s)
 {
-    convolution_free(s->convolution);
-    upsampling_free(s->upsampling);
+    convolution_free(s->convolver);
+    upsampling_free(s->upsampler);
     void *const all[] = {s->sources[0].data, s->sources[1].data, s->out.data, s->scale, s->weights, s->bias, s->statistics.sum,
                          s->statistics.square, s->statistics.minimum, s->statistics.maximum, s->packed, s->scratch};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) free(all[i]);
 }
 
-/* Operations per processor second at the peak, times the threads: what the shares are of. */
-static double peak_now(const settings *set)
+/* Operations per second at the peak: the most that was seen since the program began, for others may be at work now. */
+static double peak_so_far(settings *set)
 {
-    return peak_operations_per_second(set->type, set->threads, processor_best(), 4);
+    const double now_seen = peak_operations_per_second(set->type, set->threads, processor_best(), 4);
+    if (now_seen > set->peak) set->peak = now_seen;
+    return set->peak;
 }
 
-static double bench_layer(const layer *l, const settings *set, double *operations, double *peer_seconds)
+static double bench_layer(const layer *l, settings *set, double *operations, double *peer_seconds)
 {
     stage s;
-    double wall[ROUNDS_MAX], processor[ROUNDS_MAX], full[ROUNDS_MAX], peak = 0;
+    double wall[ROUNDS_MAX], processor[ROUNDS_MAX], full[ROUNDS_MAX];
     stage_open(l, set, &s);
-    full_convolution *peer = l->upsampling || s.sources[0].channels == 1
+    full_convolution *peer = l->up || s.sources[0].channels == 1
                                  ? NULL
                                  : full_convolution_make(&l->shape, set->type, set->threads);
     stage_run(&s);
@@ -214,8 +217,7 @@ static double bench_layer(const layer *l, const settings *set, double *operation
     stage_run(&s);
     const int repeats = 1 + (int)(0.1 / (since(begin).wall + 1e-6));
     for (int r = 0; r < set->rounds; r++) {
-        const double p = peak_now(set);
-        peak = p > peak ? p : peak;
+        (void)peak_so_far(set);
         begin = now();
         for (int i = 0; i < repeats; i++) stage_run(&s);
         const timing t = since(begin);
@@ -226,7 +228,7 @@ static double bench_layer(const layer *l, const settings *set, double *operation
         for (int i = 0; i < repeats; i++) full_convolution_run(peer);
         full[r] = since(begin).wall / repeats;
     }
-    const double seconds = median(wall, set->rounds), share = s.operations / median(processor, set->rounds) / peak;
+    const double seconds = median(wall, set->rounds), share = s.operations / median(processor, set->rounds) / set->peak;
     *peer_seconds = peer ? median(full, set->rounds) : 0;
     printf("%-26s %4dx%3dx%3d  x%d %9.2f ms %7.0f GFLOP/s  %4.0f %% of peak  ", l->name, l->shape.input_shape_xyz[0],
            l->shape.input_shape_xyz[1], l->shape.input_shape_xyz[2], l->calls, 1e3 * seconds, 1e-9 * s.operations / seconds, 100 * share);
@@ -260,7 +262,7 @@ int main(int argc, char **argv)
 
     static layer layers[LAYERS_MAX];
     const int count = list_layers(&model.vision, set.window, layers);
-    printf("%s, %s, %d threads, peak %.0f GFLOP/s\n", set.variant, element_name(set.type), set.threads, 1e-9 * peak_now(&set));
+    printf("%s, %s, %d threads, peak %.0f GFLOP/s\n", set.variant, element_name(set.type), set.threads, 1e-9 * peak_so_far(&set));
     double total = 0, operations = 0;
     for (int i = 0; i < count; i++) {
         if (!strstr(layers[i].name, set.filter)) continue;

@@ -19,7 +19,9 @@ enum {
     PATCH_ROW_MULTIPLE = 32,     /* elements: whole vectors in both types            */
 };
 static const double GROUP_WEIGHT_BYTES = 0.9e6; /* of one group's weights: they stay in a 1 MB L2 cache        */
-static const double TILE_BYTES = 1.6e6;         /* of both tile buffers: near the caches of one core            */
+/* Of both tile buffers: the input stays in a 1 MB L2 cache. With stride 2 it is read for an eighth of the outputs, and
+ * larger tiles with fewer voxels in common pay more than the cache. By stride; docs/benchmarks.md has the figures. */
+static const double TILE_BYTES[] = {0, 1.3e6, 2.4e6};
 static const double LOAD_WORK = 50;             /* operations that take as long as loading one value ...        */
 static const double STORE_WORK = 100;           /* ... and as storing one and taking its statistics             */
 
@@ -75,8 +77,9 @@ static sat_status make_for(convolution *c, element_type operand, sat_error *erro
         .input_work = LOAD_WORK * input_values,
         .output_work = STORE_WORK * c->shape.output_channels,
         .multiply_work = 2.0 * (c->patches ? c->patch_row : TAPS * c->input_channels) * c->shape.output_channels,
+        .task_work = LOAD_WORK * (c->patches ? c->patch_row : TAPS * c->input_channels) * c->group_channels,
         .groups = c->groups,
-        .bytes_limit = TILE_BYTES,
+        .bytes_limit = TILE_BYTES[stride],
     };
     c->cut = tiling_choose(c->output_shape, &costs);
     const size_t input_voxels = tiling_input_voxels(&c->cut, costs.reach, costs.stride, c->input_box);

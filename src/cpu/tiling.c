@@ -35,11 +35,11 @@ static double cost_of(const tiling *t, const tiling_costs *c)
         input *= (double)(t->tile_shape[i] - 1) * c->stride + c->reach;
     }
     if (input * c->input_bytes + output * c->output_bytes > c->bytes_limit) return -1;
-    const double row_overhead = 1 + 1.5 / t->tile_shape[2];
-    const double work = output * (c->multiply_work * row_overhead + c->output_work) + input * c->input_work;
-    const double tasks = tiles * c->groups;
-    const double rounds = (double)(((long)tasks + EXPECTED_THREADS - 1) / EXPECTED_THREADS);
-    return tiles * work * (rounds * EXPECTED_THREADS / tasks);
+    /* Measured: rows of 3, 6 and 9 take 1.7, 1.2 and 1.08 times as long as long ones. */
+    const double row = t->tile_shape[2], row_overhead = 1 + 6 / (row * row);
+    const double tile_work = output * (c->multiply_work * row_overhead + c->output_work) + input * c->input_work;
+    const double rounds = (double)(((long)tiles * c->groups + EXPECTED_THREADS - 1) / EXPECTED_THREADS);
+    return rounds * EXPECTED_THREADS * (tile_work / c->groups + c->task_work);
 }
 
 /* The next shorter length that still needs a new number of tiles: all worthwhile lengths, longest first. */

@@ -13,6 +13,7 @@ typedef struct tiling_costs {
     double input_bytes, output_bytes;  /* of one voxel in the tile buffers                                       */
     double input_work, output_work;    /* loading, storing a voxel, in operations that take as long              */
     double multiply_work;              /* operations for one output voxel                                        */
+    double task_work;                  /* what every task costs, whatever its size: reading a group's weights    */
     int groups;                        /* groups of output channels: tasks = tiles * groups                      */
     double bytes_limit;                /* of both tile buffers together                                          */
     bool keep_axes;                    /* z runs innermost whatever its length                                   */

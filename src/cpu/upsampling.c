@@ -43,6 +43,7 @@ static sat_status make_for(upsampling *u, element_type operand, sat_error *error
         .input_work = LOAD_WORK * u->input_channels,
         .output_work = STORE_WORK * 2 * POSITIONS_XY * u->output_channels,
         .multiply_work = 2.0 * 2 * POSITIONS_XY * u->input_channels * u->output_channels,
+        .task_work = LOAD_WORK * 2 * u->input_channels * u->group_channels,
         .groups = u->groups * POSITIONS_XY,
         .bytes_limit = TILE_BYTES,
         .keep_axes = true,
