@@ -198,7 +198,7 @@ static void stage_close(stage *s)
 /* Operations per second at the peak: the most that was seen since the program began, for others may be at work now. */
 static double peak_so_far(settings *set)
 {
-    const double now_seen = peak_operations_per_second(set->type, set->threads, processor_best(), 4);
+    const double now_seen = peak_flops(set->type, set->threads);
     if (now_seen > set->peak) set->peak = now_seen;
     return set->peak;
 }
