@@ -26,13 +26,18 @@ static void random_ids(int32_t *ids, int count, int32_t vocabulary, uint64_t key
     }
 }
 
+static text_tower *open_tower_on(const text_sizes *sizes, const weight_source *weights, int threads)
+{
+    text_tower *t;
+    sat_error error = {0};
+    if (text_tower_open(sizes, weights, threads, &t, &error) != SAT_OK) fail_msg("%s", error.message);
+    return t;
+}
+
 static text_tower *open_tower(const text_sizes *sizes, int threads)
 {
     const weight_source weights = weight_source_deterministic();
-    text_tower *t;
-    sat_error error = {0};
-    if (text_tower_open(sizes, &weights, threads, &t, &error) != SAT_OK) fail_msg("%s", error.message);
-    return t;
+    return open_tower_on(sizes, &weights, threads);
 }
 
 static void run(text_tower *t, const int32_t *ids, int texts, int tokens, float *features)
@@ -59,30 +64,73 @@ static text_sizes odd_sizes(text_kind kind)
     return s;
 }
 
+static void compare_with_formulas(const text_sizes *s, const weight_source *weights)
+{
+    text_tower *t = open_tower_on(s, weights, 2);
+    for (int tokens = 2; tokens <= 64; tokens += 1 + tokens / 2) {
+        int32_t ids[3 * 64];
+        float made[3 * 43];
+        double expected[43], largest = 0;
+        for (int i = 0; i < 3; i++)
+            random_ids(ids + i * tokens, tokens, s->vocabulary, (uint64_t)(100 * tokens + i));
+        run(t, ids, 3, tokens, made);
+        for (int i = 0; i < 3; i++) {
+            plain_text_features(s, weights, ids + i * tokens, tokens, expected, NULL);
+            for (int c = 0; c < s->output_width; c++)
+                largest = fmax(largest, fabs(expected[c] - (double)made[i * s->output_width + c]));
+        }
+        if (!(largest < 5e-6)) fail_msg("kind %d, %d tokens: largest difference %g", (int)s->kind, tokens, largest);
+    }
+    text_tower_close(t);
+}
+
 static void the_graph_equals_the_formulas(void **state)
 {
     (void)state;
     const weight_source weights = weight_source_deterministic();
-    const text_kind kinds[] = {TEXT_MPNET, TEXT_BERT};
-    for (int k = 0; k < 2; k++) {
-        const text_sizes s = odd_sizes(kinds[k]);
-        text_tower *t = open_tower(&s, 2);
-        for (int tokens = 2; tokens <= 64; tokens += 1 + tokens / 2) {
-            int32_t ids[3 * 64];
-            float made[3 * 43];
-            double expected[43], largest = 0;
-            for (int i = 0; i < 3; i++)
-                random_ids(ids + i * tokens, tokens, s.vocabulary, (uint64_t)(100 * tokens + i));
-            run(t, ids, 3, tokens, made);
-            for (int i = 0; i < 3; i++) {
-                plain_text_features(&s, &weights, ids + i * tokens, tokens, expected, NULL);
-                for (int c = 0; c < s.output_width; c++)
-                    largest = fmax(largest, fabs(expected[c] - (double)made[i * s.output_width + c]));
-            }
-            if (!(largest < 5e-6)) fail_msg("kind %d, %d tokens: largest difference %g", k, tokens, largest);
-        }
-        text_tower_close(t);
-    }
+    const text_sizes mpnet = odd_sizes(TEXT_MPNET), bert = odd_sizes(TEXT_BERT);
+    compare_with_formulas(&mpnet, &weights);
+    compare_with_formulas(&bert, &weights);
+}
+
+/* A model file of the smaller type: matrices come as bfloat16, vectors as float32. */
+static sat_status find_rounded(const weight_source *source, const char *name, int dimensions, const int64_t *shape,
+                               weight_view *view, sat_error *error)
+{
+    const weight_source *inner = source->context;
+    const sat_status status = inner->find(inner, name, dimensions, shape, view, error);
+    if (status != SAT_OK || dimensions < 2) return status;
+    const size_t count = (size_t)shape[0] * (size_t)shape[1];
+    bfloat16 *rounded = malloc(count * sizeof *rounded);
+    assert_non_null(rounded);
+    elements_from_float(ELEMENT_BFLOAT16, view->data, count, rounded);
+    inner->release(inner, view);
+    *view = (weight_view){
+        .type = ELEMENT_BFLOAT16, .dimensions = 2, .shape = {shape[0], shape[1]}, .data = rounded, .owned = rounded};
+    return SAT_OK;
+}
+
+static void release_rounded(const weight_source *source, weight_view *view)
+{
+    const weight_source *inner = source->context;
+    if (view->type == ELEMENT_BFLOAT16)
+        free(view->owned);
+    else
+        inner->release(inner, view);
+}
+
+static void weights_of_half_the_size_are_widened(void **state)
+{
+    (void)state;
+    const weight_source inner = weight_source_deterministic();
+    weight_source rounded = inner;
+    rounded.find = find_rounded;
+    rounded.release = release_rounded;
+    rounded.matrix_type = ELEMENT_BFLOAT16;
+    rounded.context = &inner;
+    const text_sizes mpnet = odd_sizes(TEXT_MPNET), bert = odd_sizes(TEXT_BERT);
+    compare_with_formulas(&mpnet, &rounded);
+    compare_with_formulas(&bert, &rounded);
 }
 
 /* Alone, among others, in another order, with more threads: the same bits. */
@@ -223,8 +271,11 @@ static void the_plan_says_its_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_graph_equals_the_formulas), cmocka_unit_test(a_text_does_not_depend_on_its_neighbours),
-        cmocka_unit_test(stages_equal_the_golden_ones),  cmocka_unit_test(sizes_that_do_not_fit_are_refused),
+        cmocka_unit_test(the_graph_equals_the_formulas),
+        cmocka_unit_test(weights_of_half_the_size_are_widened),
+        cmocka_unit_test(a_text_does_not_depend_on_its_neighbours),
+        cmocka_unit_test(stages_equal_the_golden_ones),
+        cmocka_unit_test(sizes_that_do_not_fit_are_refused),
         cmocka_unit_test(the_plan_says_its_memory),
     };
     return cmocka_run_group_tests_name("text/tower", tests, NULL, NULL);
