@@ -7,6 +7,7 @@
 const verb *const verbs[] = {
     &verb_segment,
     &verb_bench,
+    &verb_demo,
     &verb_generate,
     NULL,
 };
