@@ -10,7 +10,6 @@ string(REGEX REPLACE "/$" "" SAT3D_PREFIX_FROM_PC "${SAT3D_PREFIX_FROM_PC}")
 configure_file(cmake/sat3d.pc.in sat3d.pc @ONLY)
 install(FILES ${CMAKE_CURRENT_BINARY_DIR}/sat3d.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 
-file(GLOB SAT3D_MANUAL CONFIGURE_DEPENDS man/*.1)
-install(FILES ${SAT3D_MANUAL} DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
+install(DIRECTORY man/ DESTINATION ${CMAKE_INSTALL_MANDIR}/man1 FILES_MATCHING PATTERN "*.1" PATTERN completion EXCLUDE)
 install(FILES man/completion/sat3d.bash DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions RENAME sat3d)
 install(FILES man/completion/_sat3d DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/site-functions)

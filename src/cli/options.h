@@ -37,7 +37,8 @@ typedef struct option {
     option_kind kind;
     size_t offset;              /* of the field in the settings                                        */
     const char *argument;       /* how --help names the value: FILE, N, SIZE; NULL for flags, counts and choices */
-    const char *help;           /* one line: what it does, its unit, its default                       */
+    const char *help;           /* one line: what it does, its unit, its default; a flag that is on by
+                                 * default is shown as --no-NAME, and this says what that does          */
     double least, most;         /* OPTION_INTEGER, OPTION_REAL; both 0: no limits but the type's        */
     const char *const *choices; /* OPTION_CHOICE: the words, ended by NULL                             */
     bool hidden;                /* works, but help and manual are silent                               */

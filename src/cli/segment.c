@@ -46,7 +46,7 @@ static const option segment_options[] = {
      .help = "leave out windows of a ct that hold nothing but air: faster, results may change there"},
     {.name = "volume", .kind = OPTION_INTEGER, .offset = FIELD(volume), .argument = "N", .least = -1, .most = 1e6,
      .help = "which volume of a file with several, from 0"},
-    {.name = "query-cache", .kind = OPTION_FLAG, .offset = FIELD(query_cache), .help = "keep encoded prompts for the next run (default: yes)"},
+    {.name = "query-cache", .kind = OPTION_FLAG, .offset = FIELD(query_cache), .help = "do not keep encoded prompts for the next run"},
     {.name = NULL},
 };
 #undef FIELD
