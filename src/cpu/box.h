@@ -19,6 +19,8 @@ typedef struct voxel_row {
     void *to;
     ptrdiff_t from_index, to_index; /* channel 0 of the first voxel */
     ptrdiff_t from_pitch, to_pitch; /* to the next voxel            */
+    ptrdiff_t ahead;                /* in the map, to the next row: fetched in advance, since a row often ends where a
+                                       page of memory does, and there the processor stops looking ahead by itself */
     int voxels, channels;
 } voxel_row;
 
@@ -26,6 +28,18 @@ typedef struct voxel_row {
 typedef void row_load_kernel(element_type from_type, element_type to_type, const voxel_row *row, const load_rule *rule);
 /* Adds to the statistics. From float32. */
 typedef void row_store_kernel(element_type to_type, const voxel_row *row, channel_statistics *statistics);
+
+/* Asks for the line of an element that will be read (or written) soon. It may lie outside the map: nothing is touched,
+ * so its address is computed as a number. */
+ALWAYS_INLINE void fetch(element_type type, const void *data, ptrdiff_t index, bool to_write)
+{
+    const ptrdiff_t bytes = type == ELEMENT_BFLOAT16 ? sizeof(bfloat16) : sizeof(float);
+    const void *address = (const void *)((uintptr_t)data + (uintptr_t)(index * bytes));
+    if (to_write)
+        __builtin_prefetch(address, 1);
+    else
+        __builtin_prefetch(address, 0);
+}
 
 /* A row without gaps in both places is one long voxel, when no rule tells its channels apart. */
 ALWAYS_INLINE voxel_row row_joined(const voxel_row *row)
@@ -82,11 +96,12 @@ ALWAYS_INLINE void box_load(row_load_kernel *row_load, const feature_map *from, 
                 const voxel_row row = {
                     .from = from->data,
                     .to = tile,
-                    .from_index = x * from->pitch_xyz[0] + y * from->pitch_xyz[1] +
-                                  (origin_xyz[2] + first) * from->pitch_xyz[2],
+                    .from_index =
+                        x * from->pitch_xyz[0] + y * from->pitch_xyz[1] + (origin_xyz[2] + first) * from->pitch_xyz[2],
                     .to_index = to + first * (ptrdiff_t)tile_channels,
                     .from_pitch = from->pitch_xyz[2],
                     .to_pitch = tile_channels,
+                    .ahead = from->pitch_xyz[1],
                     .voxels = last - first,
                     .channels = from->channels,
                 };
@@ -106,7 +121,7 @@ ALWAYS_INLINE void box_store(row_store_kernel *row_store, row_load_kernel *row_l
 {
     for (int x = 0; x < shape_xyz[0]; x++)
         for (int y = 0; y < shape_xyz[1]; y++) {
-            const voxel_row row = {
+            voxel_row row = {
                 .from = tile,
                 .to = to->data,
                 .from_index = ((ptrdiff_t)x * tile_shape_xyz[1] + y) * tile_shape_xyz[2] * to->channels,
@@ -114,13 +129,16 @@ ALWAYS_INLINE void box_store(row_store_kernel *row_store, row_load_kernel *row_l
                             origin_xyz[2] * to->pitch_xyz[2],
                 .from_pitch = to->channels,
                 .to_pitch = to->pitch_xyz[2],
+                .ahead = to->pitch_xyz[1],
                 .voxels = shape_xyz[2],
                 .channels = to->channels,
             };
-            if (statistics)
+            if (statistics) {
                 row_store(to->type, &row, statistics);
-            else
+            } else {
+                row.ahead = 0; /* what is read lies in the cache */
                 row_load(ELEMENT_FLOAT32, to->type, &row, NULL);
+            }
         }
 }
 

@@ -10,8 +10,8 @@
 #include <stdint.h>
 #include <string.h>
 
-#define EXP_LOWEST -104.0f /* exp below is less than half the smallest subnormal: 0            */
-#define EXP_HIGHEST 89.0f  /* exp above is infinite                                            */
+#define EXP_LOWEST -104.0f    /* exp below is less than half the smallest subnormal: 0            */
+#define EXP_HIGHEST 89.0f     /* exp above is infinite                                            */
 #define EXP_SHIFTER 0x1.8p23f /* x + this - this rounds x to an integer, which the low bits show */
 #define EXP_LOG2_E 0x1.715476p+0f
 #define EXP_LN2_HIGH 0x1.62e4p-1f /* ln 2 = high + low */

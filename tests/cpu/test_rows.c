@@ -135,8 +135,10 @@ static void sigmoid_is_monotone_and_sees_the_sign(void **state)
         k.sigmoid(BLOCK, x, mirrored);
         for (int i = 0; i < BLOCK; i++) {
             if (y[i] < last || mirrored[i] > last_mirrored) fail_msg("not monotone at %a", (double)x[i]);
-            if ((float)exact_sigmoid(-(double)x[i]) > 0.5f && !(y[i] > 0.5f)) fail_msg("sign lost at %a", (double)-x[i]);
-            if ((float)exact_sigmoid((double)x[i]) < 0.5f && !(mirrored[i] < 0.5f)) fail_msg("sign lost at %a", (double)x[i]);
+            if ((float)exact_sigmoid(-(double)x[i]) > 0.5f && !(y[i] > 0.5f))
+                fail_msg("sign lost at %a", (double)-x[i]);
+            if ((float)exact_sigmoid((double)x[i]) < 0.5f && !(mirrored[i] < 0.5f))
+                fail_msg("sign lost at %a", (double)x[i]);
             last = y[i];
             last_mirrored = mirrored[i];
         }
@@ -175,14 +177,16 @@ static void layer_norm_equals_the_twin(void **state)
                 square += pow((double)x[(size_t)r * n + i] - sum / width, 2);
             for (size_t i = 0; i < n; i++) {
                 const double normal = ((double)x[(size_t)r * n + i] - sum / width) / sqrt(square / width + 1e-5);
-                assert_true(fabs(normal * (double)gain[i] + (double)bias[i] - (double)expected[(size_t)r * n + i]) <= 1e-6);
+                assert_true(fabs(normal * (double)gain[i] + (double)bias[i] - (double)expected[(size_t)r * n + i]) <=
+                            1e-6);
             }
         }
         for (processor_level level = PROCESSOR_AVX2; level <= processor_best(); level++) {
             guarded out = guarded_make(bytes), same = guarded_make(bytes);
             memcpy(same.data, x, bytes);
             kernels(level).layer_norm(ROWS, width, x, gain, bias, 1e-5f, (float *)(void *)out.data);
-            kernels(level).layer_norm(ROWS, width, (float *)(void *)same.data, gain, bias, 1e-5f, (float *)(void *)same.data);
+            kernels(level).layer_norm(ROWS, width, (float *)(void *)same.data, gain, bias, 1e-5f,
+                                      (float *)(void *)same.data);
             assert_memory_equal(expected, out.data, bytes);
             assert_memory_equal(expected, same.data, bytes);
             guarded_free(&out);
@@ -231,11 +235,12 @@ static void attention_free(attention_case *c)
     free(c->out);
 }
 
-static void attention_by(processor_level level, const attention_case *c, const float *bias, ptrdiff_t bias_pitch, float *out)
+static void attention_by(processor_level level, const attention_case *c, const float *bias, ptrdiff_t bias_pitch,
+                         float *out)
 {
     guarded scratch = guarded_make((size_t)c->tokens * sizeof(float));
-    kernels(level).attention(c->rows, c->tokens, c->width, c->q, c->pitch, c->k, c->pitch, c->v, c->pitch, c->scale, bias,
-                             bias_pitch, out, c->pitch, (float *)(void *)scratch.data);
+    kernels(level).attention(c->rows, c->tokens, c->width, c->q, c->pitch, c->k, c->pitch, c->v, c->pitch, c->scale,
+                             bias, bias_pitch, out, c->pitch, (float *)(void *)scratch.data);
     guarded_free(&scratch);
 }
 
@@ -362,7 +367,8 @@ static void pooling_equals_the_twin(void **state)
         const int x_begin = random_int(nx + 1, key, 9), x_end = x_begin + random_int(nx - x_begin + 1, key, 10);
         const ptrdiff_t pitch = map.channels + random_int(5, key, 11);
         guarded expected = guarded_make((size_t)(cells * pitch) * sizeof(float));
-        kernels(PROCESSOR_PLAIN).average_pool(&map, used, kernel, x_begin, x_end, (float *)(void *)expected.data, pitch);
+        kernels(PROCESSOR_PLAIN)
+            .average_pool(&map, used, kernel, x_begin, x_end, (float *)(void *)expected.data, pitch);
         for (processor_level level = PROCESSOR_AVX2; level <= processor_best(); level++) {
             guarded actual = guarded_make(expected.bytes);
             kernels(level).average_pool(&map, used, kernel, x_begin, x_end, (float *)(void *)actual.data, pitch);

@@ -29,8 +29,8 @@ static void a_load_pads_scales_and_bends(void **state)
         float tile[12];
         for (int i = 0; i < 12; i++)
             tile[i] = 9; /* between the voxels lie another map's channels: they stay */
-        tile_kernels_for(level).load(&map, &rule, (const int[]){0, 0, -1}, (const int[]){1, 1, 4}, ELEMENT_FLOAT32, tile,
-                                     3, 1);
+        tile_kernels_for(level).load(&map, &rule, (const int[]){0, 0, -1}, (const int[]){1, 1, 4}, ELEMENT_FLOAT32,
+                                     tile, 3, 1);
         for (int v = 0; v < 4; v++) {
             const float first[] = {0, 2.5f, 4.5f, 0}, second[] = {0, -2, -3.5f, 0};
             assert_true(tile[3 * v] == 9 && tile[3 * v + 1] == first[v] && tile[3 * v + 2] == second[v]);
@@ -48,8 +48,8 @@ static void a_store_rounds_and_counts_what_it_stored(void **state)
         double sum = 10, square = 100;
         float minimum = INFINITY, maximum = -INFINITY;
         channel_statistics statistics = {&sum, &square, &minimum, &maximum};
-        tile_kernels_for(level).store(tile, (const int[]){1, 1, 4}, (const int[]){1, 1, 2}, (const int[]){0, 0, 1}, &map,
-                                      &statistics);
+        tile_kernels_for(level).store(tile, (const int[]){1, 1, 4}, (const int[]){1, 1, 2}, (const int[]){0, 0, 1},
+                                      &map, &statistics);
         assert_int_equal(stored[0], 0);
         assert_int_equal(stored[1], 0x3f80);
         assert_int_equal(stored[2], 0xc040);
@@ -78,7 +78,8 @@ static void load_equals_the_twin(element_type from_type, element_type type, int 
         .load(&map, ruled ? &rule : NULL, origin, shape, type, expected.data, tile_channels, offset);
     for (processor_level level = PROCESSOR_AVX2; level <= processor_best(); level++) {
         guarded actual = guarded_make(expected.bytes);
-        tile_kernels_for(level).load(&map, ruled ? &rule : NULL, origin, shape, type, actual.data, tile_channels, offset);
+        tile_kernels_for(level).load(&map, ruled ? &rule : NULL, origin, shape, type, actual.data, tile_channels,
+                                     offset);
         assert_same_values(type, expected.data, actual.data, count);
         guarded_free(&actual);
     }
@@ -113,11 +114,14 @@ static void patches_equal_the_twin(void **state)
             origin[a] = random_int(12, key, 30 + (uint64_t)a) - 3;
         }
         if (channels == 1 && random_int(4, key, 40) == 0) shape[2] = 1000; /* more than one run of the buffer */
-        const int row_length = random_int(2, key, 41) && channels == 1 ? 32 : 27 * channels + random_int(3, key, 42) * random_int(9, key, 43);
+        const int row_length = random_int(2, key, 41) && channels == 1
+                                   ? 32
+                                   : 27 * channels + random_int(3, key, 42) * random_int(9, key, 43);
         const size_t count = (size_t)(shape[0] * shape[1] * shape[2]) * (size_t)row_length;
         guarded expected = guarded_make(count * element_bytes(type));
         const load_rule *used = random_int(2, key, 44) ? &rule : NULL;
-        tile_kernels_for(PROCESSOR_PLAIN).load_patches(&map, used, origin, shape, stride, type, expected.data, row_length);
+        tile_kernels_for(PROCESSOR_PLAIN)
+            .load_patches(&map, used, origin, shape, stride, type, expected.data, row_length);
         for (processor_level level = PROCESSOR_AVX2; level <= processor_best(); level++) {
             guarded actual = guarded_make(expected.bytes);
             tile_kernels_for(level).load_patches(&map, used, origin, shape, stride, type, actual.data, row_length);
@@ -139,8 +143,8 @@ static void patches_of_one_channel_are_the_neighbourhood(void **state)
     const feature_map map = feature_map_dense(voxels, ELEMENT_FLOAT32, (const int[]){4, 5, 6}, 1);
     for (processor_level level = PROCESSOR_PLAIN; level <= processor_best(); level++) {
         float row[32];
-        tile_kernels_for(level).load_patches(&map, NULL, (const int[]){1, 2, 2}, (const int[]){1, 1, 1}, 2, ELEMENT_FLOAT32,
-                                             row, 32);
+        tile_kernels_for(level).load_patches(&map, NULL, (const int[]){1, 2, 2}, (const int[]){1, 1, 1}, 2,
+                                             ELEMENT_FLOAT32, row, 32);
         for (int tap = 0; tap < 27; tap++) {
             const int x = 1 + tap / 9, y = 3 + tap / 3 % 3, z = 3 + tap % 3;
             assert_true(row[tap] == (y < 5 ? voxels[(x * 5 + y) * 6 + z] : 0));
@@ -155,8 +159,8 @@ typedef struct stored {
     guarded map, sums, extremes;
 } stored;
 
-static stored store_by(processor_level level, feature_map map, size_t elements, const float *tile, const int tile_shape[3],
-                       const int shape[3], const int origin[3], bool counted)
+static stored store_by(processor_level level, feature_map map, size_t elements, const float *tile,
+                       const int tile_shape[3], const int shape[3], const int origin[3], bool counted)
 {
     const size_t channels = (size_t)map.channels;
     stored s = {guarded_make(elements * element_bytes(map.type)), guarded_make(2 * channels * sizeof(double)),

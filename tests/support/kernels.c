@@ -89,7 +89,8 @@ void assert_same_values(element_type type, const void *expected, const void *act
         elements_to_float(type, (const char *)expected + i * bytes, 1, &e);
         elements_to_float(type, (const char *)actual + i * bytes, 1, &a);
         if (isnan(e) && isnan(a)) continue;
-        fail_msg("element %zu of %zu is %.9g (%a), not %.9g (%a)", i, count, (double)a, (double)a, (double)e, (double)e);
+        fail_msg("element %zu of %zu is %.9g (%a), not %.9g (%a)", i, count, (double)a, (double)a, (double)e,
+                 (double)e);
     }
 }
 

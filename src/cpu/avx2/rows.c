@@ -86,8 +86,10 @@ static void layer_norm_row(int width, const float *x, const float *gain, const f
         const doubles d = deviations(x + i, width - i, mean);
         for (int half = 0; half < 2 && width - i > 8 * half; half++) {
             const int at = i + 8 * half, count = width - at;
-            const __m256 normal = narrow(_mm256_mul_pd(d.part[2 * half], scale), _mm256_mul_pd(d.part[2 * half + 1], scale));
-            some_write(out + at, count, _mm256_fmadd_ps(normal, some_read(gain + at, count), some_read(bias + at, count)));
+            const __m256 normal =
+                narrow(_mm256_mul_pd(d.part[2 * half], scale), _mm256_mul_pd(d.part[2 * half + 1], scale));
+            some_write(out + at, count,
+                       _mm256_fmadd_ps(normal, some_read(gain + at, count), some_read(bias + at, count)));
         }
     }
 }
@@ -159,8 +161,7 @@ static float weights_of(int tokens, float scale, const float *bias, float *score
     for (int t = 0; t < tokens; t += 8) {
         const int count = tokens - t;
         const __m256 x = some_read(scores + t, count);
-        const __m256 score =
-            bias ? _mm256_fmadd_ps(x, scales, some_read(bias + t, count)) : _mm256_mul_ps(x, scales);
+        const __m256 score = bias ? _mm256_fmadd_ps(x, scales, some_read(bias + t, count)) : _mm256_mul_ps(x, scales);
         some_write(scores + t, count, score);
         const __m256 lanes = _mm256_castsi256_ps(first_lanes(count));
         largest = _mm256_max_ps(_mm256_blendv_ps(lowest, score, lanes), largest);
@@ -212,8 +213,8 @@ static void attention(int rows, int tokens, int head_width, const float *q, ptrd
 /* ---------------------------------------------------------------- pooling */
 
 /* Channels [first, first + 8 * vectors) of one cell, whose first voxel is element `corner`. vectors: 1 or 2. */
-ALWAYS_INLINE void pool_block(element_type type, int vectors, const feature_map *from, const load_rule *rule, int kernel,
-                              ptrdiff_t corner, int first, float *out)
+ALWAYS_INLINE void pool_block(element_type type, int vectors, const feature_map *from, const load_rule *rule,
+                              int kernel, ptrdiff_t corner, int first, float *out)
 {
     __m256 scale[2], shift[2];
     const __m256 slope = _mm256_set1_ps(rule ? rule->slope : 0.0f);
@@ -227,13 +228,15 @@ ALWAYS_INLINE void pool_block(element_type type, int vectors, const feature_map 
     for (int x = 0; x < kernel; x++)
         for (int y = 0; y < kernel; y++) {
             ptrdiff_t at = corner + x * from->pitch_xyz[0] + y * from->pitch_xyz[1] + first;
-            for (int z = 0; z < kernel; z++, at += from->pitch_xyz[2])
+            for (int z = 0; z < kernel; z++, at += from->pitch_xyz[2]) {
+                fetch(type, from->data, at + from->pitch_xyz[1], false);
                 for (int i = 0; i < vectors; i++) {
                     __m256 value = eight_read(type, from->data, at + 8 * i);
                     if (rule) value = rule_lanes(value, scale[i], shift[i], slope);
                     low[i] = _mm256_add_pd(low[i], _mm256_cvtps_pd(_mm256_castps256_ps128(value)));
                     high[i] = _mm256_add_pd(high[i], _mm256_cvtps_pd(_mm256_extractf128_ps(value, 1)));
                 }
+            }
         }
     const __m256d voxels = _mm256_set1_pd((double)kernel * kernel * kernel);
     for (int i = 0; i < vectors; i++)
@@ -275,10 +278,14 @@ static void average_pool(const feature_map *from, const load_rule *rule, int ker
                 float *row = out + (((ptrdiff_t)x * ny + y) * nz + z) * out_pitch;
                 const ptrdiff_t corner =
                     kernel * (x * from->pitch_xyz[0] + y * from->pitch_xyz[1] + z * from->pitch_xyz[2]);
-                if (half && ruled) pool_cell(ELEMENT_BFLOAT16, from, rule, kernel, corner, row);
-                else if (half) pool_cell(ELEMENT_BFLOAT16, from, NULL, kernel, corner, row);
-                else if (ruled) pool_cell(ELEMENT_FLOAT32, from, rule, kernel, corner, row);
-                else pool_cell(ELEMENT_FLOAT32, from, NULL, kernel, corner, row);
+                if (half && ruled)
+                    pool_cell(ELEMENT_BFLOAT16, from, rule, kernel, corner, row);
+                else if (half)
+                    pool_cell(ELEMENT_BFLOAT16, from, NULL, kernel, corner, row);
+                else if (ruled)
+                    pool_cell(ELEMENT_FLOAT32, from, rule, kernel, corner, row);
+                else
+                    pool_cell(ELEMENT_FLOAT32, from, NULL, kernel, corner, row);
             }
     pool_rest(from, rule, kernel, x_begin, x_end, out, out_pitch);
 }

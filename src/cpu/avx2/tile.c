@@ -23,6 +23,8 @@ ALWAYS_INLINE void load_block(element_type from_type, element_type to_type, int 
         __m256 x[4];
         for (int i = 0; i < vectors; i++) {
             x[i] = eight_read(from_type, row->from, at + 8 * i);
+            if (i % (from_type == ELEMENT_FLOAT32 ? 2 : 4) == 0)
+                fetch(from_type, row->from, at + 8 * i + row->ahead, false);
             if (rule) x[i] = rule_lanes(x[i], scale[i], shift[i], slope);
         }
         if (to_type == ELEMENT_FLOAT32)
@@ -136,6 +138,7 @@ ALWAYS_INLINE void store_block(element_type to_type, int vectors, const voxel_ro
         __m256 x[2];
         for (int i = 0; i < vectors; i++)
             x[i] = eight_read(ELEMENT_FLOAT32, row->from, at + 8 * i);
+        fetch(to_type, row->to, to + row->ahead, true);
         if (to_type == ELEMENT_FLOAT32) {
             for (int i = 0; i < vectors; i++)
                 _mm256_storeu_ps((float *)row->to + to + 8 * i, x[i]);

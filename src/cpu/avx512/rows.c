@@ -73,8 +73,10 @@ static void layer_norm_row(int width, const float *x, const float *gain, const f
         const __m256 low = _mm512_cvtpd_ps(_mm512_mul_pd(d.low, scale));
         const __m256 high = _mm512_cvtpd_ps(_mm512_mul_pd(d.high, scale));
         const __m512 normal = _mm512_insertf32x8(_mm512_castps256_ps512(low), high, 1);
-        floats_write(out + i, _mm512_fmadd_ps(normal, lanes_read(ELEMENT_FLOAT32, gain, i, lanes),
-                                              lanes_read(ELEMENT_FLOAT32, bias, i, lanes)), lanes);
+        floats_write(out + i,
+                     _mm512_fmadd_ps(normal, lanes_read(ELEMENT_FLOAT32, gain, i, lanes),
+                                     lanes_read(ELEMENT_FLOAT32, bias, i, lanes)),
+                     lanes);
     }
 }
 
@@ -139,8 +141,8 @@ static float weights_of(int tokens, float scale, const float *bias, float *score
     for (int t = 0; t < tokens; t += 16) {
         const __mmask16 lanes = first_lanes(tokens - t);
         const __m512 x = lanes_read(ELEMENT_FLOAT32, scores, t, lanes);
-        const __m512 score = bias ? _mm512_fmadd_ps(x, scales, lanes_read(ELEMENT_FLOAT32, bias, t, lanes))
-                                  : _mm512_mul_ps(x, scales);
+        const __m512 score =
+            bias ? _mm512_fmadd_ps(x, scales, lanes_read(ELEMENT_FLOAT32, bias, t, lanes)) : _mm512_mul_ps(x, scales);
         floats_write(scores + t, score, lanes);
         largest = _mm512_mask_max_ps(largest, lanes, score, largest);
     }
@@ -190,8 +192,8 @@ static void attention(int rows, int tokens, int head_width, const float *q, ptrd
 /* ---------------------------------------------------------------- pooling */
 
 /* Channels [first, first + 16 * vectors) of one cell, whose first voxel is element `corner`. vectors: 1 or 4. */
-ALWAYS_INLINE void pool_block(element_type type, int vectors, const feature_map *from, const load_rule *rule, int kernel,
-                              ptrdiff_t corner, int first, __mmask16 last, float *out)
+ALWAYS_INLINE void pool_block(element_type type, int vectors, const feature_map *from, const load_rule *rule,
+                              int kernel, ptrdiff_t corner, int first, __mmask16 last, float *out)
 {
     __m512 scale[4], shift[4];
     const __m512 slope = _mm512_set1_ps(rule ? rule->slope : 0.0f);
@@ -208,6 +210,8 @@ ALWAYS_INLINE void pool_block(element_type type, int vectors, const feature_map 
             for (int z = 0; z < kernel; z++, at += from->pitch_xyz[2])
                 for (int i = 0; i < vectors; i++) {
                     __m512 value = lanes_read(type, from->data, at + 16 * i, last);
+                    if (type == ELEMENT_FLOAT32 || i % 2 == 0)
+                        fetch(type, from->data, at + 16 * i + from->pitch_xyz[1], false);
                     if (rule) value = rule_lanes(value, scale[i], shift[i], slope);
                     const doubles wide = doubles_of(value);
                     sum[i].low = _mm512_add_pd(sum[i].low, wide.low);
@@ -243,10 +247,14 @@ static void average_pool(const feature_map *from, const load_rule *rule, int ker
                 float *row = out + (((ptrdiff_t)x * ny + y) * nz + z) * out_pitch;
                 const ptrdiff_t corner =
                     kernel * (x * from->pitch_xyz[0] + y * from->pitch_xyz[1] + z * from->pitch_xyz[2]);
-                if (half && ruled) pool_cell(ELEMENT_BFLOAT16, from, rule, kernel, corner, row);
-                else if (half) pool_cell(ELEMENT_BFLOAT16, from, NULL, kernel, corner, row);
-                else if (ruled) pool_cell(ELEMENT_FLOAT32, from, rule, kernel, corner, row);
-                else pool_cell(ELEMENT_FLOAT32, from, NULL, kernel, corner, row);
+                if (half && ruled)
+                    pool_cell(ELEMENT_BFLOAT16, from, rule, kernel, corner, row);
+                else if (half)
+                    pool_cell(ELEMENT_BFLOAT16, from, NULL, kernel, corner, row);
+                else if (ruled)
+                    pool_cell(ELEMENT_FLOAT32, from, rule, kernel, corner, row);
+                else
+                    pool_cell(ELEMENT_FLOAT32, from, NULL, kernel, corner, row);
             }
 }
 

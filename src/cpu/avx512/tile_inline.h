@@ -23,6 +23,8 @@ ALWAYS_INLINE void load_block(element_type from_type, element_type to_type, int 
         __m512 x[4];
         for (int i = 0; i < vectors; i++) {
             x[i] = lanes_read(from_type, row->from, at + 16 * i, last);
+            if (from_type == ELEMENT_FLOAT32 || i % 2 == 0)
+                fetch(from_type, row->from, at + 16 * i + row->ahead, false);
             if (rule) x[i] = rule_lanes(x[i], scale[i], shift[i], slope);
         }
         if (to_type == ELEMENT_FLOAT32)
@@ -46,8 +48,7 @@ ALWAYS_INLINE void load_channels(element_type from_type, element_type to_type, r
         load_block(from_type, to_type, 2, round, row, rule, c, ALL_LANES);
     for (; c + 16 <= row->channels; c += 16)
         load_block(from_type, to_type, 1, round, row, rule, c, ALL_LANES);
-    if (c < row->channels)
-        load_block(from_type, to_type, 1, round, row, rule, c, first_lanes(row->channels - c));
+    if (c < row->channels) load_block(from_type, to_type, 1, round, row, rule, c, first_lanes(row->channels - c));
 }
 
 /* row_load_kernel. */
@@ -128,8 +129,10 @@ ALWAYS_INLINE void store_block(element_type to_type, int vectors, round_kernel *
     ptrdiff_t at = row->from_index + first, to = row->to_index + first;
     for (int v = 0; v < row->voxels; v++, at += row->from_pitch, to += row->to_pitch) {
         __m512 x[2];
-        for (int i = 0; i < vectors; i++)
+        for (int i = 0; i < vectors; i++) {
             x[i] = lanes_read(ELEMENT_FLOAT32, row->from, at + 16 * i, last);
+            if (to_type == ELEMENT_FLOAT32 || i == 0) fetch(to_type, row->to, to + 16 * i + row->ahead, true);
+        }
         if (to_type == ELEMENT_FLOAT32) {
             for (int i = 0; i < vectors; i++)
                 floats_write((float *)row->to + to + 16 * i, x[i], last);

@@ -58,9 +58,8 @@ ALWAYS_INLINE __m512i round_lanes(__m512 value) /* the upper half of each lane i
 
 ALWAYS_INLINE __m512i round_by_integers(__m512 low, __m512 high)
 {
-    const __m512i upper_halves =
-        _mm512_set_epi16(63, 61, 59, 57, 55, 53, 51, 49, 47, 45, 43, 41, 39, 37, 35, 33, 31, 29, 27, 25, 23, 21, 19,
-                         17, 15, 13, 11, 9, 7, 5, 3, 1);
+    const __m512i upper_halves = _mm512_set_epi16(63, 61, 59, 57, 55, 53, 51, 49, 47, 45, 43, 41, 39, 37, 35, 33, 31,
+                                                  29, 27, 25, 23, 21, 19, 17, 15, 13, 11, 9, 7, 5, 3, 1);
     return _mm512_permutex2var_epi16(round_lanes(low), upper_halves, round_lanes(high));
 }
 

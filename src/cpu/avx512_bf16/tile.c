@@ -9,8 +9,8 @@
 ALWAYS_INLINE __m512i round_by_instruction(__m512 low, __m512 high)
 {
     enum { SUBNORMAL = 0x20 };
-    const __mmask16 subnormal = _kor_mask16(_mm512_fpclass_ps_mask(low, SUBNORMAL),
-                                            _mm512_fpclass_ps_mask(high, SUBNORMAL));
+    const __mmask16 subnormal =
+        _kor_mask16(_mm512_fpclass_ps_mask(low, SUBNORMAL), _mm512_fpclass_ps_mask(high, SUBNORMAL));
     if (__builtin_expect(subnormal != 0, 0)) return round_by_integers(low, high);
     return (__m512i)_mm512_cvtne2ps_pbh(high, low);
 }
