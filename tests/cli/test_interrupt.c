@@ -47,12 +47,24 @@ static void the_second_signal_kills(void **state)
     assert_true(WIFSIGNALED(how) && WTERMSIG(how) == SIGINT);
 }
 
+static void an_ignored_signal_stays_ignored(void **state)
+{
+    (void)state;
+    signal(SIGINT, SIG_IGN);
+    const int how = child_ends_with(SIGINT, 2);
+    signal(SIGINT, SIG_DFL);
+    assert_true(WIFEXITED(how) && WEXITSTATUS(how) == 0);
+}
+
 int main(void)
 {
+    signal(SIGINT, SIG_DFL); /* a test that runs in the background starts with it ignored */
+    signal(SIGTERM, SIG_DFL);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(without_a_signal_work_goes_on),
         cmocka_unit_test(the_first_signal_cancels),
         cmocka_unit_test(the_second_signal_kills),
+        cmocka_unit_test(an_ignored_signal_stays_ignored),
     };
     return cmocka_run_group_tests_name("cli/interrupt", tests, NULL, NULL);
 }
