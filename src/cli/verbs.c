@@ -6,6 +6,8 @@
 
 const verb *const verbs[] = {
     &verb_segment,
+    &verb_convert,
+    &verb_info,
     &verb_bench,
     &verb_demo,
     &verb_generate,

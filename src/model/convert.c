@@ -190,6 +190,20 @@ static sat_status open_part(conversion *c, part *p, const char *path)
     return status == SAT_OK ? SAT_OK : sat_fail_in(c->error, path, status);
 }
 
+/* Shapes can't tell the heads: a known variant with other heads than asked for deserves a remark. */
+static void look_for_sibling(convert_report *report)
+{
+    for (const char *const *name = model_variant_names(); *name; name++) {
+        model_description known;
+        vision_sizes vision = report->description.vision;
+        if (!model_variant(*name, &known) || vision.query_heads == known.vision.query_heads) continue;
+        vision.query_heads = known.vision.query_heads;
+        if (strcmp(model_variant_name(&vision), *name) != 0) continue;
+        snprintf(report->variant_but_heads, sizeof report->variant_but_heads, "%s", *name);
+        report->variant_query_heads = known.vision.query_heads;
+    }
+}
+
 static sat_status open_vision(conversion *c)
 {
     model_description *d = &c->report->description;
@@ -199,6 +213,7 @@ static sat_status open_vision(conversion *c)
     status = infer_vision(&c->vision.state, &d->vision, c->error);
     c->report->vision_step = c->vision.file.step;
     snprintf(d->variant, sizeof d->variant, "%s", model_variant_name(&d->vision));
+    look_for_sibling(c->report);
     return status == SAT_OK ? SAT_OK : sat_fail_in(c->error, c->vision.path, status);
 }
 
@@ -446,8 +461,8 @@ sat_status convert_checkpoints(const convert_options *options, progress *watch, 
         return sat_fail_in(error, options->output_path, SAT_BAD_ARGUMENT);
     }
     sat_status status = understand(&c);
-    if (status == SAT_OK) status = hash_sources(&c);
-    if (status == SAT_OK) status = write_model(&c);
+    if (status == SAT_OK && !options->check_only) status = hash_sources(&c);
+    if (status == SAT_OK && !options->check_only) status = write_model(&c);
     close_part(&c.vision);
     close_part(&c.text);
     free(c.vocabulary);

@@ -7,6 +7,7 @@
 #include "model/description.h"
 #include "tensor/element.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -23,6 +24,7 @@ typedef struct convert_options {
     double spacing_mm[3];      /* 1 1 3                                                            */
     intensity_rules intensity; /* -500 1000, 0.5 99.5                                              */
     const char *licence;       /* NULL or "": unknown                                              */
+    bool check_only;           /* find out all that the report says, but hash and write nothing    */
 } convert_options;
 
 convert_options convert_defaults(void);
@@ -37,7 +39,9 @@ typedef struct convert_report {
     size_t aliases, ignored, other_tensors; /* left out: second names; parts of pretraining; optimiser state */
     bool modality_rows_unused;              /* the table has more than the four rows that segmentation uses */
     bool text_pooler;                       /* kept, though never used, so that the encoder can be trained on */
-    int damaged_storages;                   /* whose check sums are wrong: damage, or a writer without check sums */
+    char variant_but_heads[32]; /* a known variant that differs in its query heads alone; else empty          */
+    int variant_query_heads;
+    int damaged_storages; /* whose check sums are wrong: damage, or a writer without check sums */
     uint64_t output_bytes;
     /* Why a conversion failed: tensors that are missing, unexpected or misshapen, the first ten of them. */
     size_t problem_count;

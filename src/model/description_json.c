@@ -95,8 +95,10 @@ static json_t *vision_to_json(const vision_sizes *v)
 static json_t *text_to_json(const text_sizes *t)
 {
     if (t->kind == TEXT_NONE) return json_null();
-    json_t *object = sizes_to_json(t, text_fields, TEXT_FIELDS);
-    json_object_set_new(object, "kind", json_string(kind_names[t->kind]));
+    json_t *object = json_pack("{s:s}", "kind", kind_names[t->kind]),
+           *sizes = sizes_to_json(t, text_fields, TEXT_FIELDS);
+    json_object_update(object, sizes);
+    json_decref(sizes);
     json_object_set_new(object, "layer_norm_epsilon", json_real(t->layer_norm_epsilon));
     return object;
 }

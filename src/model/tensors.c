@@ -7,9 +7,9 @@
 
 const char *model_part_name(model_part part)
 {
-    static const char *const names[MODEL_PARTS] = {"encoder",          "decoder",       "projection", "query decoder",
-                                                   "query projection", "mid heads",     "mask head",  "text tower",
-                                                   "text projection",  "modality codes"};
+    static const char *const names[MODEL_PARTS] = {"encoder",          "decoder",       "projection", "query_decoder",
+                                                   "query_projection", "mid_heads",     "mask_head",  "text_tower",
+                                                   "text_projection",  "modality_codes"};
     return names[part];
 }
 

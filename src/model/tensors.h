@@ -23,7 +23,7 @@ typedef enum model_part {
     MODEL_PARTS
 } model_part;
 
-/* "encoder", "decoder", "projection", ...; static storage. */
+/* "encoder", "decoder", "query_decoder", ...; static storage. */
 const char *model_part_name(model_part part);
 
 /* One tensor. The vision network and the text encoder have name spaces of their own: both know a projection_layer.0.weight. */

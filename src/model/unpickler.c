@@ -558,7 +558,7 @@ sat_status pickle_parse(const void *data, size_t size, pickle *p, sat_error *err
 {
     *p = (pickle){0};
     reader r = {.p = p, .begin = data, .at = data, .end = (const unsigned char *)data + size, .error = error};
-    sat_status status = SAT_OK;
+    sat_status status = reserve(&r, &r.stack, &r.stack_room, 16, sizeof *r.stack); /* so that it is never NULL */
     while (status == SAT_OK && !r.finished)
         status = r.at < r.end ? step(&r) : damaged(&r, "it ends in the middle");
     free(r.stack);
