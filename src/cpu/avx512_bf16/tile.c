@@ -4,15 +4,14 @@
 #include "cpu/levels.h"
 #include "cpu/patches.h"
 
-/* vcvtne2ps2bf16 is bfloat16_from_float but for subnormal values, which it takes for zero: they are rare, so a
- * branch finds them. */
+/* vcvtne2ps2bf16 is bfloat16_from_float but for subnormal values, which it takes for zero. A zero in its result is
+ * therefore looked at again, by integers; after a norm there is hardly ever one. */
 ALWAYS_INLINE __m512i round_by_instruction(__m512 low, __m512 high)
 {
-    enum { SUBNORMAL = 0x20 };
-    const __mmask16 subnormal =
-        _kor_mask16(_mm512_fpclass_ps_mask(low, SUBNORMAL), _mm512_fpclass_ps_mask(high, SUBNORMAL));
-    if (__builtin_expect(subnormal != 0, 0)) return round_by_integers(low, high);
-    return (__m512i)_mm512_cvtne2ps_pbh(high, low);
+    const __m512i bits = (__m512i)_mm512_cvtne2ps_pbh(high, low);
+    const __mmask32 zeros = _mm512_testn_epi16_mask(bits, _mm512_set1_epi16(0x7fff));
+    if (__builtin_expect(zeros != 0, 0)) return round_by_integers(low, high);
+    return bits;
 }
 
 static void row_load(element_type from_type, element_type to_type, const voxel_row *row, const load_rule *rule)
