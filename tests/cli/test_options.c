@@ -189,6 +189,33 @@ static void help_shows_the_example_first_and_every_option(void **state)
     text_free(&page);
 }
 
+/* No name or letter twice among a verb's own rows and the common ones, and each row says what its kind needs. */
+static void every_verbs_table_is_sound(void **state)
+{
+    (void)state;
+    for (const verb *const *v = verbs; *v; v++) {
+        assert_true(strlen((*v)->summary) > 0 && (*v)->summary[strlen((*v)->summary) - 1] != '.');
+        assert_non_null(strstr((*v)->examples, (*v)->name));
+        assert_true((*v)->settings_bytes >= sizeof(common_settings) && (*v)->run);
+        const option *rows[256];
+        int count = 0;
+        for (const option *o = (*v)->options; o->name; o++)
+            rows[count++] = o;
+        for (const option *o = common_options; o->name; o++)
+            rows[count++] = o;
+        for (int i = 0; i < count; i++) {
+            const option *o = rows[i];
+            const bool valued = o->kind != OPTION_FLAG && o->kind != OPTION_COUNT && o->kind != OPTION_CHOICE;
+            if (valued != (o->argument != NULL) || (o->kind == OPTION_CHOICE) != (o->choices != NULL) || !o->help ||
+                o->offset >= (*v)->settings_bytes || o->least > o->most)
+                fail_msg("%s: the row of --%s is not sound", (*v)->name, o->name);
+            for (int j = 0; j < i; j++)
+                if (strcmp(o->name, rows[j]->name) == 0 || (o->letter && o->letter == rows[j]->letter))
+                    fail_msg("%s: --%s and --%s are the same on a command line", (*v)->name, o->name, rows[j]->name);
+        }
+    }
+}
+
 static void durations_read_well(void **state)
 {
     (void)state;
@@ -209,6 +236,7 @@ int main(void)
         cmocka_unit_test(one_number_stands_for_three),
         cmocka_unit_test(wrong_command_lines_get_a_sentence),
         cmocka_unit_test(help_shows_the_example_first_and_every_option),
+        cmocka_unit_test(every_verbs_table_is_sound),
         cmocka_unit_test(durations_read_well),
     };
     return cmocka_run_group_tests_name("cli/options", tests, NULL, NULL);
