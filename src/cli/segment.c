@@ -7,8 +7,8 @@
 #include "cli/verbs.h"
 #include "cpu/peak.h"
 #include "image/volume_file.h"
+#include "segment/case.h"
 #include "segment/modality.h"
-#include "segment/output.h"
 #include "segment/segmenter.h"
 
 #include <stdlib.h>
@@ -146,31 +146,38 @@ static void print_plan(const verb_call *call, const segmenter *s, const segment_
 
 /* ---------------------------------------------------------------- results */
 
-static sat_status print_results(const verb_call *call, const output *out, const segment_record *record, sat_error *error)
+static sat_status print_record(const char *path, sat_error *error)
 {
-    const common_settings *common = call->settings;
-    if (common->json) {
-        text path = text_open(8192);
-        text_format(&path, "%s/segmentation.json", out->folder);
-        json_t *root = NULL;
-        sat_status status = text_check(&path, error);
-        if (status == SAT_OK) status = json_read(path.data, &root, error);
-        char *lines = status == SAT_OK ? json_text(root, JSON_PRETTY, JSON_AS_INSERTED, NULL) : NULL;
-        if (lines) fputs(lines, stdout);
-        free(lines);
-        json_decref(root);
-        text_free(&path);
-        return status;
-    }
+    json_t *root = NULL;
+    const sat_status status = json_read(path, &root, error);
+    char *lines = status == SAT_OK ? json_text(root, JSON_PRETTY, JSON_AS_INSERTED, NULL) : NULL;
+    if (lines) fputs(lines, stdout);
+    free(lines);
+    json_decref(root);
+    return status;
+}
+
+static void print_table(const case_result *result)
+{
     size_t width = strlen("label");
-    for (int i = 0; i < out->request->prompt_count; i++)
-        if (strlen(out->request->prompts[i]) > width) width = strlen(out->request->prompts[i]);
+    for (int i = 0; i < result->label_count; i++)
+        if (strlen(result->labels[i].name) > width) width = strlen(result->labels[i].name);
     if (width > 48) width = 48;
     printf("%-*s  %12s  %12s  %s\n", (int)width, "label", "volume (ml)", "voxels", "file");
-    for (int i = 0; i < out->request->prompt_count; i++)
-        printf("%-*s  %12.2f  %12lld  %s%s\n", (int)width, out->request->prompts[i], output_volume_ml(out, i),
-               (long long)out->labels[i].found.voxels, out->labels[i].file,
-               out->labels[i].found.voxels ? "" : "  (nothing found)");
+    for (int i = 0; i < result->label_count; i++) {
+        const case_label *l = &result->labels[i];
+        printf("%-*s  %12.2f  %12lld  %s%s\n", (int)width, l->name, l->volume_ml, (long long)l->found.voxels, l->file,
+               l->found.voxels ? "" : "  (nothing found)");
+    }
+}
+
+static sat_status print_results(const verb_call *call, const case_result *result, sat_error *error)
+{
+    const common_settings *common = call->settings;
+    const segment_record *record = &result->record;
+    terminal_clear(call->screen);
+    if (common->json) return print_record(result->record_path, error);
+    print_table(result);
     verb_say(call, 1, "%zu windows, %d passes; preparing %.1f s, prompts %.1f s (%d encoded), network %.1f s, masks %.1f s",
              record->windows - record->windows_skipped, record->passes, record->seconds_standardise, record->seconds_text,
              record->queries_encoded, record->seconds_network, record->seconds_restore);
@@ -183,45 +190,52 @@ typedef struct segment_work {
     volume scan;
     prompt_list prompts;
     segmenter *model;
-    output out;
+    case_result result;
     text folder;
 } segment_work;
+
+/* What the case warns of, but for what was said when the scan was read. */
+static void say_case_warnings(const verb_call *call, const segment_work *work)
+{
+    for (int i = 0; i < work->result.warning_count; i++) {
+        bool said = false;
+        for (unsigned bit = 1; bit < VOLUME_WARNS_END; bit <<= 1)
+            said |= (work->scan.warnings & bit) && strcmp(volume_warning_text(bit), work->result.warnings[i]) == 0;
+        if (!said) verb_say(call, 0, "%s: %s", call->operands[0], work->result.warnings[i]);
+    }
+}
 
 static sat_status segment_scan(verb_call *call, segment_work *work, sat_error *error)
 {
     const segment_settings *settings = call->settings;
     const char *scan_path = call->operands[0];
     modality_guess guess;
-    segment_request request = {
-        .prompts = work->prompts.items,
-        .prompt_count = work->prompts.count,
-        .orientation_code = settings->orientation,
-        .overlap = settings->overlap,
-        .skip_air = settings->skip_air,
+    case_settings wanted = {
+        .request = {.prompts = work->prompts.items,
+                    .prompt_count = work->prompts.count,
+                    .orientation_code = settings->orientation,
+                    .overlap = settings->overlap,
+                    .skip_air = settings->skip_air},
+        .scan_name = base_name(scan_path),
+        .model_name = base_name(settings->model),
     };
-    sat_status status = find_modality(call, &work->scan, &request.modality, &guess, error);
+    sat_status status = find_modality(call, &work->scan, &wanted.request.modality, &guess, error);
+    if (guess.reason[0]) wanted.modality_note = guess.reason;
     if (status != SAT_OK) return sat_fail_in(error, scan_path, status);
     if (settings->common.dry_run) {
         segment_plan plan;
-        status = segmenter_plan(work->model, &work->scan, &request, &plan, error);
-        if (status == SAT_OK) print_plan(call, work->model, &plan, request.prompt_count);
+        status = case_plan(work->model, &work->scan, &wanted, &plan, error);
+        if (status == SAT_OK) print_plan(call, work->model, &plan, wanted.request.prompt_count);
         return status;
     }
     if (settings->output) text_add(&work->folder, settings->output);
     else default_folder(scan_path, &work->folder);
     status = text_check(&work->folder, error);
-    segment_record record;
-    if (status == SAT_OK) status = output_open(work->folder.data, &request, &work->scan, settings->common.threads, &work->out, error);
-    const segment_sink sink = output_sink(&work->out);
-    if (status == SAT_OK) status = segmenter_run(work->model, &work->scan, &request, &sink, &record, call->progress, error);
+    wanted.folder = work->folder.data;
+    if (status == SAT_OK) status = case_run(work->model, &work->scan, &wanted, &work->result, call->progress, error);
     if (status != SAT_OK) return sat_fail_in(error, scan_path, status);
-    for (size_t i = 0; i < sizeof record.standard_warning_texts / sizeof *record.standard_warning_texts; i++)
-        if (record.standard_warning_texts[i][0]) verb_say(call, 0, "%s: %s", scan_path, record.standard_warning_texts[i]);
-    say_warnings(call, work->out.warnings & ~work->scan.warnings);
-    const output_provenance from = {base_name(scan_path), base_name(settings->model), guess.reason[0] ? guess.reason : NULL};
-    status = output_write_record(&work->out, work->model, &record, &from, error);
-    terminal_clear(call->screen);
-    return status == SAT_OK ? print_results(call, &work->out, &record, error) : status;
+    say_case_warnings(call, work);
+    return print_results(call, &work->result, error);
 }
 
 static sat_status segment_run(verb_call *call, sat_error *error)
@@ -243,7 +257,7 @@ static sat_status segment_run(verb_call *call, sat_error *error)
     if (status == SAT_OK) status = volume_read(call->operands[0], settings->volume, &work.scan, error);
     if (status == SAT_OK) say_warnings(call, work.scan.warnings);
     if (status == SAT_OK) status = segment_scan(call, &work, error);
-    output_close(&work.out);
+    case_result_free(&work.result);
     segmenter_close(work.model);
     prompts_free(&work.prompts);
     volume_free(&work.scan);

@@ -70,6 +70,7 @@ void segmenter_close(segmenter *s)
 }
 
 element_type segmenter_type(const segmenter *s) { return network_type(s->net); }
+int segmenter_threads(const segmenter *s) { return s->options.threads; }
 const model_file *segmenter_model(const segmenter *s) { return s->file; }
 
 /* ---------------------------------------------------------------- planning */

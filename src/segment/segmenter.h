@@ -31,6 +31,7 @@ sat_status segmenter_open(const char *model_path, const segmenter_options *optio
 void segmenter_close(segmenter *s); /* NULL does nothing */
 
 element_type segmenter_type(const segmenter *s);
+int segmenter_threads(const segmenter *s);
 const model_file *segmenter_model(const segmenter *s);
 
 typedef struct segment_request {

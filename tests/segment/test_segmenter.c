@@ -7,7 +7,7 @@
 #include "image/volume_file.h"
 #include "model/convert.h"
 #include "model/network.h"
-#include "segment/output.h"
+#include "segment/case.h"
 #include "segment/segmenter.h"
 #include "segment/windows.h"
 #include "text/encoder.h"
@@ -298,38 +298,37 @@ static void files_appear_whole_and_say_what_was_done(void **state)
     volume scan, mask;
     make_scan(&scan, (const int64_t[]){66, 64, 33});
     const segmenter_options options = usual(2);
-    const segment_request request = {.prompts = (const char *const[]){"Left Kidney", "left kidney", "../liver"}, .prompt_count = 3,
-                                     .modality = "mri", .overlap = 0.5};
     char out_folder[700], path[1000];
     snprintf(out_folder, sizeof out_folder, "%s/masks/of scan", folder);
+    const case_settings settings = {
+        .request = {.prompts = (const char *const[]){"Left Kidney", "left kidney", "../liver"}, .prompt_count = 3, .modality = "mri",
+                    .overlap = 0.5},
+        .folder = out_folder,
+        .scan_name = "scan.nii.gz",
+        .model_name = "tiny.safetensors",
+    };
     segmenter *s;
-    output out;
-    segment_record record;
+    case_result result;
     sat_error error = {0};
     check(segmenter_open(model_path, &options, &s, &error), &error);
-    check(output_open(out_folder, &request, &scan, 2, &out, &error), &error);
-    const segment_sink sink = output_sink(&out);
-    check(segmenter_run(s, &scan, &request, &sink, &record, NULL, &error), &error);
-    const output_provenance from = {"scan.nii.gz", "tiny.safetensors", NULL};
-    check(output_write_record(&out, s, &record, &from, &error), &error);
+    check(case_run(s, &scan, &settings, &result, NULL, &error), &error);
     static const char *const names[] = {"left_kidney.nii.gz", "left_kidney_2.nii.gz", ".._liver.nii.gz"};
     for (int i = 0; i < 3; i++) {
-        assert_string_equal(out.labels[i].file, names[i]);
+        assert_string_equal(result.labels[i].file, names[i]);
         snprintf(path, sizeof path, "%s/%s", out_folder, names[i]);
         check(volume_read(path, -1, &mask, &error), &error);
         assert_memory_equal(&mask.grid, &scan.grid, sizeof mask.grid);
         int64_t voxels = 0;
         for (size_t v = 0; v < volume_voxels(&mask); v++)
             voxels += ((const uint8_t *)mask.stored)[v];
-        assert_int_equal(voxels, out.labels[i].found.voxels);
+        assert_int_equal(voxels, result.labels[i].found.voxels);
         volume_free(&mask);
     }
-    snprintf(path, sizeof path, "%s/segmentation.json", out_folder);
     file_map record_file;
-    check(file_map_open(path, &record_file, &error), &error);
+    check(file_map_open(result.record_path, &record_file, &error), &error);
     assert_true(record_file.size > 500);
     file_map_close(&record_file);
-    output_close(&out);
+    case_result_free(&result);
     segmenter_close(s);
     volume_free(&scan);
 }

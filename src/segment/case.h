@@ -1,0 +1,61 @@
+/* One case: a scan and words in, results out. What the program does for a scan on its command line, what a batch does for each
+ * line of a manifest, and what the C interface does, is this one function.
+ *
+ *   segmenter_open -> for each scan: volume_read, case_plan (what it will take), case_run -> case_result_free */
+#ifndef SAT_SEGMENT_CASE_H
+#define SAT_SEGMENT_CASE_H
+
+#include "base/error.h"
+#include "base/progress.h"
+#include "image/volume.h"
+#include "segment/segmenter.h"
+#include "text/file_name.h"
+
+/* What is wanted. All borrowed for the call. A zeroed one with request filled computes and writes nothing. */
+typedef struct case_settings {
+    segment_request request;
+    const char *folder;        /* masks and segmentation.json go here; made if need be; NULL: none are written */
+    const char *scan_name;     /* for the side-car: the scan's file name without folders                      */
+    const char *model_name;    /* likewise the model's                                                         */
+    const char *modality_note; /* how the modality was found, or NULL                                          */
+} case_settings;
+
+/* What was found for a prompt; the label at index n has id n + 1. */
+typedef struct case_label {
+    const char *name;             /* the prompt as the user spelt it; borrowed from the request */
+    char file[FILE_NAME_MAX + 8]; /* the mask's name within the folder                          */
+    restore_found found;
+    double volume_ml;
+} case_label;
+
+enum { CASE_WARNINGS = 32 };
+
+typedef struct case_result {
+    case_label *labels; /* owned; one for each prompt, in order */
+    int label_count;
+    segment_record record;
+    char *warnings[CASE_WARNINGS]; /* owned sentences for the user, about the scan and about what was found */
+    int warning_count;
+    char *record_path;             /* owned: the side-car that was written, or NULL */
+} case_result;
+
+/* What case_run will do and take. As segmenter_plan. */
+sat_status case_plan(segmenter *s, const volume *scan, const case_settings *settings, segment_plan *plan, sat_error *error);
+
+/* Segments the scan and writes what is wanted. Every file appears only when it is whole, the side-car last: where it is, the
+ * case is finished.
+ *
+ * result   out; case_result_free it, after a failure too
+ * watch    progress and cancelling; may be NULL
+ *
+ * Fails as segmenter_run, and with SAT_IO. Not to be called twice at once on one segmenter. */
+sat_status case_run(segmenter *s, const volume *scan, const case_settings *settings, case_result *result, progress *watch,
+                    sat_error *error);
+
+/* Adds a sentence (copied) to the result's warnings; one that is there already, or does not fit, is not added. */
+void case_warn(case_result *result, const char *sentence);
+
+/* Safe on a zeroed result and when called twice. */
+void case_result_free(case_result *result);
+
+#endif
