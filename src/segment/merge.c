@@ -128,6 +128,7 @@ sat_status merge_open(const merge_settings *settings, merge **opened, sat_error 
     merge *m = calloc(1, sizeof *m);
     if (!m) return sat_fail(error, SAT_NO_MEMORY, "no memory is left");
     m->settings = *settings;
+    m->largest_of_rows = merge_largest_of_rows_best();
     m->block_count = blocks_along(settings->windows, m->blocks);
     m->fixed_bytes = plan.fixed_bytes;
     const size_t budget = settings->budget_bytes < plan.dense_bytes ? settings->budget_bytes : plan.dense_bytes;

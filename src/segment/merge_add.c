@@ -1,4 +1,5 @@
 /* Adding a window's probabilities, and ending a window. */
+#include "base/processor.h"
 #include "segment/merge_state.h"
 
 #include <assert.h>
@@ -6,14 +7,14 @@
 
 enum { ROW_CHUNK = 512 }; /* voxels along z looked at together */
 
-/* most[z] = largest of `rows` rows; not-a-number never is. */
-static void largest_of_rows(const float *p, size_t pitch, int rows, int count, float *restrict most)
+merge_largest_of_rows *merge_largest_of_rows_best(void)
 {
-    for (int z = 0; z < count; z++)
-        most[z] = 0;
-    for (int y = 0; y < rows; y++, p += pitch)
-        for (int z = 0; z < count; z++)
-            most[z] = p[z] > most[z] ? p[z] : most[z];
+#if defined(__x86_64__)
+    const processor_level level = processor_best();
+    if (level >= PROCESSOR_AVX512) return merge_largest_of_rows_avx512;
+    if (level >= PROCESSOR_AVX2) return merge_largest_of_rows_avx2;
+#endif
+    return merge_largest_of_rows_plain;
 }
 
 /* One plane of one block: sums += weight * probability, both float32. All pointers at the first voxel inside. */
@@ -51,7 +52,7 @@ static bool add_rows(merge *m, int prompt, const window_box *box, int x, int y, 
         /* chunks end where blocks end, so that a block's plane is always judged whole */
         const int beyond = (box->from[2] + from) % MERGE_BLOCK_Z;
         chunk = nz - from < ROW_CHUNK - beyond ? nz - from : ROW_CHUNK - beyond;
-        largest_of_rows(p + from, pitch, rows, chunk, most);
+        m->largest_of_rows(p + from, pitch, rows, chunk, most);
         for (int z = from, count; z < from + chunk; z += count) {
             const int vz = box->from[2] + z, left = MERGE_BLOCK_Z - vz % MERGE_BLOCK_Z;
             count = from + chunk - z < left ? from + chunk - z : left;

@@ -4,6 +4,7 @@
 
 #include "base/arena.h"
 #include "segment/merge.h"
+#include "segment/merge_rows.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -43,6 +44,7 @@ typedef struct block_pool {
 
 struct merge {
     merge_settings settings;
+    merge_largest_of_rows *largest_of_rows;
     bool *skipped;           /* owned; of each window                                           */
     int64_t blocks[3];
     size_t block_count;

@@ -1,7 +1,9 @@
 #include "tests/support/cmocka.h"
 #include "tests/support/golden.h"
 
+#include "base/processor.h"
 #include "segment/merge.h"
+#include "segment/merge_rows.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -273,9 +275,33 @@ static void skipped_windows_have_no_say(void **state)
     window_weights_free(&weights);
 }
 
+static void every_processor_finds_the_same_largest(void **state)
+{
+    (void)state;
+    merge_largest_of_rows *tried[2] = {NULL, NULL};
+#if defined(__x86_64__)
+    if (processor_best() >= PROCESSOR_AVX2) tried[0] = merge_largest_of_rows_avx2;
+    if (processor_best() >= PROCESSOR_AVX512) tried[1] = merge_largest_of_rows_avx512;
+#endif
+    float values[17 * 131], plain[131], fast[131];
+    random_fill(values, sizeof values / sizeof *values, 4);
+    for (size_t n = 0; n < sizeof values / sizeof *values; n += 97)
+        values[n] = n % 2 ? NAN : -0.0f;
+    for (int rows = 1; rows <= 16; rows++)
+        for (int count = 1; count <= 131; count++) {
+            merge_largest_of_rows_plain(values, 131, rows, count, plain);
+            for (int k = 0; k < 2 && tried[k]; k++) {
+                tried[k](values, 131, rows, count, fast);
+                for (int z = 0; z < count; z++)
+                    assert_true(plain[z] == fast[z]);
+            }
+        }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_processor_finds_the_same_largest),
         cmocka_unit_test(without_tolerance_the_bits_are_those_of_the_formula),
         cmocka_unit_test(sparse_sums_are_off_by_no_more_than_the_tolerance),
         cmocka_unit_test(a_small_pool_defers_the_same_prompts_whatever_the_threads),
