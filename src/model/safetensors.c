@@ -52,14 +52,16 @@ static sat_status parse_type(const json_t *entry, const char *name, element_type
 static sat_status parse_tensor(const json_t *entry, const char *name, uint64_t header_bytes, uint64_t data_bytes,
                                safetensors_tensor *tensor, sat_error *error)
 {
-    const json_t *shape = NULL, *size;
-    double unused[2]; /* offsets are read as integers below; this checks that there are two numbers */
+    const json_t *shape = NULL, *offsets = NULL, *size;
     *tensor = (safetensors_tensor){.name = name};
     sat_status status = parse_type(entry, name, &tensor->type, error);
     if (status == SAT_OK)
         status = json_field_array(entry, name, "shape", JSON_REQUIRED, 0, SAFETENSORS_DIMENSIONS_MAX, &shape, error);
-    if (status == SAT_OK) status = json_field_numbers(entry, name, "data_offsets", JSON_REQUIRED, 2, unused, error);
+    if (status == SAT_OK) status = json_field_array(entry, name, "data_offsets", JSON_REQUIRED, 2, 2, &offsets, error);
     if (status != SAT_OK) return status;
+    const json_t *from = json_array_get(offsets, 0), *to = json_array_get(offsets, 1);
+    if (!json_is_integer(from) || !json_is_integer(to))
+        return sat_fail(error, SAT_BAD_INPUT, "the offsets of %.120s are not whole numbers", name);
     size_t i;
     json_array_foreach(shape, i, size)
     {
@@ -67,9 +69,7 @@ static sat_status parse_tensor(const json_t *entry, const char *name, uint64_t h
             return sat_fail(error, SAT_BAD_INPUT, "the shape of %.120s holds something that is no size", name);
         tensor->shape[tensor->dimensions++] = json_integer_value(size);
     }
-    const json_t *offsets = json_object_get(entry, "data_offsets");
-    const int64_t begin = json_integer_value(json_array_get(offsets, 0)),
-                  end = json_integer_value(json_array_get(offsets, 1));
+    const int64_t begin = json_integer_value(from), end = json_integer_value(to);
     uint64_t expected;
     if (begin < 0 || end < begin || (uint64_t)end > data_bytes)
         return sat_fail(error, SAT_BAD_INPUT,
