@@ -195,10 +195,11 @@ static void stage_close(stage *s)
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) free(all[i]);
 }
 
-/* Operations per second at the peak: the most that was seen since the program began, for others may be at work now. */
+/* Operations per second of all threads at the peak: the most that one thread was seen to do since the program began (its
+ * runs are short enough to find a moment without others), for each. */
 static double peak_so_far(settings *set)
 {
-    const double now_seen = peak_flops(set->type, set->threads);
+    const double now_seen = peak_flops(set->type, 1) * set->threads;
     if (now_seen > set->peak) set->peak = now_seen;
     return set->peak;
 }

@@ -89,9 +89,8 @@ static sat_status convolution_prepare(const plan *p, plan_step *s, sat_error *er
     convolution_describe(k->run, s->detail, sizeof s->detail);
     s->operations = convolution_operations(k->run);
     s->scratch_bytes = arena_bytes(convolution_scratch_bytes(k->run), 1) + statistics_bytes(shape.output_channels);
-    /* The packed layout follows the kernel, so the kernel's description is part of the form's name. */
     char form[64];
-    snprintf(form, sizeof form, "c%d/%.50s", k->repeat, s->detail);
+    snprintf(form, sizeof form, "c%d/%016llx", k->repeat, (unsigned long long)convolution_packed_form(k->run));
     status = plan_want_packed(p, &s->parameters[0], form, convolution_packed_bytes(k->run), pack_convolution, k, error);
     if (status == SAT_OK) status = plan_want_plain(p, &s->parameters[1], ELEMENT_FLOAT32, error);
     if (status == SAT_OK && s->norm != PLAN_NONE) {
@@ -169,7 +168,7 @@ static sat_status upsampling_prepare(const plan *p, plan_step *s, sat_error *err
     s->scratch_bytes = upsampling_scratch_bytes(u);
     snprintf(s->detail, sizeof s->detail, "transposed, one product of 8 columns a channel");
     char form[64];
-    snprintf(form, sizeof form, "u%dx%dx%d", shape_xyz[0], shape_xyz[1], shape_xyz[2]);
+    snprintf(form, sizeof form, "u/%016llx", (unsigned long long)upsampling_packed_form(u));
     status = plan_want_packed(p, &s->parameters[0], form, upsampling_packed_bytes(u), pack_upsampling, u, error);
     if (status == SAT_OK) status = plan_want_plain(p, &s->parameters[1], ELEMENT_FLOAT32, error);
     return status;
