@@ -295,6 +295,40 @@ static void by_hand(void **state)
     problem_free(&p);
 }
 
+/* Equal forms mean equal bytes, whatever the maps: windows of several sizes share their weights. */
+static void equal_forms_pack_equally(void **state)
+{
+    (void)state;
+    sat_error error = {0};
+    const convolution_shape shapes[] = {{{48, 40, 30}, 1, {32, 0}, 64, 1}, {{20, 31, 50}, 1, {32, 0}, 64, 1}, {{18, 18, 6}, 1, {32, 0}, 64, 1}};
+    enum { SHAPES = sizeof shapes / sizeof *shapes };
+    convolution *c[SHAPES];
+    unsigned char *packed[SHAPES];
+    float *weights = malloc(64 * 32 * 27 * sizeof *weights);
+    random_fill(weights, 64 * 32 * 27, 1);
+    for (int i = 0; i < SHAPES; i++) {
+        assert_int_equal(convolution_make(&shapes[i], ELEMENT_FLOAT32, 1, PROCESSOR_PLAIN, &c[i], &error), SAT_OK);
+        packed[i] = calloc(convolution_packed_bytes(c[i]) + 64, 1);
+        unsigned char *aligned = packed[i] + (64 - (uintptr_t)packed[i] % 64) % 64;
+        assert_int_equal(convolution_pack(c[i], weights, aligned, &error), SAT_OK);
+        memmove(packed[i], aligned, convolution_packed_bytes(c[i]));
+    }
+    for (int i = 1; i < SHAPES; i++) {
+        const bool equal = convolution_packed_form(c[0]) == convolution_packed_form(c[i]);
+        const size_t bytes = convolution_packed_bytes(c[0]);
+        if (equal) assert_int_equal(convolution_packed_bytes(c[i]), bytes);
+        assert_true(equal == (bytes == convolution_packed_bytes(c[i]) && memcmp(packed[0], packed[i], bytes) == 0));
+    }
+    /* the first two run z innermost, the third, with short rows, does not */
+    assert_true(convolution_packed_form(c[0]) == convolution_packed_form(c[1]));
+    assert_true(convolution_packed_form(c[0]) != convolution_packed_form(c[2]));
+    for (int i = 0; i < SHAPES; i++) {
+        convolution_free(c[i]);
+        free(packed[i]);
+    }
+    free(weights);
+}
+
 static void wrong_shapes_are_refused(void **state)
 {
     (void)state;
@@ -338,6 +372,7 @@ int main(void)
         cmocka_unit_test(whole_numbers_are_exact),
         cmocka_unit_test(deep_layers_agree_with_the_twin),
         cmocka_unit_test(thread_counts_give_equal_bits),
+        cmocka_unit_test(equal_forms_pack_equally),
         cmocka_unit_test(wrong_shapes_are_refused),
         cmocka_unit_test(openmp_settings_stay),
     };
