@@ -4,7 +4,7 @@ _sat3d()
     local word="${COMP_WORDS[COMP_CWORD]}" before="${COMP_WORDS[COMP_CWORD-1]}" words=""
     COMPREPLY=()
     if [ "$COMP_CWORD" -eq 1 ]; then
-        words="--help --version segment convert info bench"
+        words="--help --version segment check convert info bench"
     else
         case "${COMP_WORDS[1]} $before" in
         "segment --dtype") words="bf16 f32" ;;
@@ -15,6 +15,7 @@ _sat3d()
             -*)
                 case "${COMP_WORDS[1]}" in
                 segment) words=" --model --modality --prompt --prompts --output --dtype --orientation --overlap --skip-air --volume --query-cache --threads --max-memory --json --quiet --verbose --dry-run --help" ;;
+                check) words=" --modality --model --volume --threads --max-memory --json --quiet --verbose --dry-run --help" ;;
                 convert) words=" --model --text --vocab --output --dtype --query-heads --text-heads --window --spacing --intensity --licence --threads --max-memory --json --quiet --verbose --dry-run --help" ;;
                 info) words=" --tensors --verify --threads --max-memory --json --quiet --verbose --dry-run --help" ;;
                 bench) words=" --variant --window --prompts --dtype --repeats --threads --max-memory --json --quiet --verbose --dry-run --help" ;;

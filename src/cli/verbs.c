@@ -6,6 +6,7 @@
 
 const verb *const verbs[] = {
     &verb_segment,
+    &verb_check,
     &verb_convert,
     &verb_info,
     &verb_bench,

@@ -4,7 +4,7 @@
 
 #include "cli/verb.h"
 
-extern const verb verb_segment, verb_convert, verb_info, verb_bench;
+extern const verb verb_segment, verb_check, verb_convert, verb_info, verb_bench;
 extern const verb verb_demo;
 extern const verb verb_generate;
 
