@@ -277,6 +277,12 @@ void checkpoint_read(const checkpoint_tensor *tensor, int64_t first, size_t coun
     }
 }
 
+bool checkpoint_is_whole(const checkpoint_tensor *tensor)
+{
+    return contiguous(tensor) && tensor->offset == 0 &&
+           (uint64_t)tensor->elements == tensor->storage_bytes / element_bytes(tensor->type);
+}
+
 bool checkpoint_intact(const checkpoint_tensor *tensor)
 {
     return libdeflate_crc32(0, tensor->storage, (size_t)tensor->storage_bytes) == tensor->storage_crc32;

@@ -52,6 +52,9 @@ void checkpoint_close(checkpoint *c);
  * tensor->elements. Thread-safe. */
 void checkpoint_read(const checkpoint_tensor *tensor, int64_t first, size_t count, void *elements);
 
+/* Whether the tensor is all of its storage, in order: then the elements that checkpoint_read gives are the storage's bytes. */
+bool checkpoint_is_whole(const checkpoint_tensor *tensor);
+
 /* Whether the tensor's storage has the check sum that the archive promises. Reads all of it. A difference means damage, or a
  * writer whose check sums were switched off. Thread-safe. */
 bool checkpoint_intact(const checkpoint_tensor *tensor);

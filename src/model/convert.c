@@ -10,6 +10,7 @@
 #include "model/state.h"
 #include "model/tensors.h"
 
+#include <libdeflate.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -315,7 +316,10 @@ typedef struct output_tensor {
     const checkpoint_tensor *tensor;
 } output_tensor;
 
-enum { PIECE = 1 << 20 }; /* elements converted at a time */
+enum {
+    PIECE = 1 << 20, /* elements converted at a time                               */
+    PIECES_KEPT = 8, /* after so many the mapping's pages are given back to the system */
+};
 
 typedef struct pieces {
     void *raw; /* as stored, at most 8 bytes an element */
@@ -327,10 +331,16 @@ static sat_status write_tensor(conversion *c, safetensors_writer *w, const outpu
                                pieces *p)
 {
     const checkpoint_tensor *tensor = output->tensor;
+    const file_map *map = &output->from->file.map;
+    const bool whole = checkpoint_is_whole(tensor);
+    uint32_t crc = 0;
     sat_status status = SAT_OK;
     for (int64_t at = 0; status == SAT_OK && at < tensor->elements; at += PIECE) {
         const size_t take = tensor->elements - at < PIECE ? (size_t)(tensor->elements - at) : PIECE;
         checkpoint_read(tensor, at, take, p->raw);
+        if (whole) crc = libdeflate_crc32(crc, p->raw, take * element_bytes(tensor->type));
+        /* Each byte is read once: what is done must not stay in memory, a tensor may have half a gigabyte. */
+        if (at / PIECE % PIECES_KEPT == PIECES_KEPT - 1) file_map_forget(map, tensor->storage, tensor->storage_bytes);
         elements_to_float(tensor->type, p->raw, take, p->values);
         float worst = 0; /* zero times a finite number is zero */
         for (size_t i = 0; i < take; i++)
@@ -345,8 +355,9 @@ static sat_status write_tensor(conversion *c, safetensors_writer *w, const outpu
         progress_add(c->watch, take * element_bytes(type));
         if (status == SAT_OK && progress_cancelled(c->watch)) status = progress_check(c->watch, c->error);
     }
-    if (!checkpoint_intact(tensor)) c->report->damaged_storages++;
-    file_map_forget(&output->from->file.map, tensor->storage, tensor->storage_bytes);
+    if (status == SAT_OK && !(whole ? crc == tensor->storage_crc32 : checkpoint_intact(tensor)))
+        c->report->damaged_storages++;
+    file_map_forget(map, tensor->storage, tensor->storage_bytes);
     return status;
 }
 

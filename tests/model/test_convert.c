@@ -4,6 +4,7 @@
 #include "tests/support/pth.h"
 
 #include "base/file.h"
+#include "model/checkpoint.h"
 #include "model/convert.h"
 #include "model/model_file.h"
 #include "model/tensors.h"
@@ -365,6 +366,27 @@ static void a_checkpoint_is_never_replaced_by_its_conversion(void **state)
     model_tensors_free(&list);
 }
 
+static void a_wrong_check_sum_is_said(void **state)
+{
+    (void)state;
+    file_map map;
+    sat_error error = {0};
+    assert_int_equal(file_map_open(golden_path("tiny/tiny.pth"), &map, &error), SAT_OK);
+    unsigned char *copy = malloc(map.size);
+    assert_non_null(copy);
+    memcpy(copy, map.data, map.size);
+    checkpoint c;
+    assert_int_equal(checkpoint_parse(copy, map.size, &c, &error), SAT_OK);
+    copy[c.tensors[0].storage - copy] ^= 1; /* the last bit of a number: still a number */
+    checkpoint_close(&c);
+    convert_options options = tiny_options(in_folder("changed.safetensors"));
+    options.model_path = in_folder("changed.pth");
+    assert_int_equal(file_write_whole(options.model_path, copy, map.size, &error), SAT_OK);
+    assert_int_equal(converted(options).damaged_storages, 1);
+    free(copy);
+    file_map_close(&map);
+}
+
 static void cancelling_leaves_nothing_behind(void **state)
 {
     (void)state;
@@ -466,6 +488,7 @@ int main(void)
         cmocka_unit_test(wrong_options_are_refused),
         cmocka_unit_test(mistakes_are_reported_by_tensor),
         cmocka_unit_test(a_checkpoint_is_never_replaced_by_its_conversion),
+        cmocka_unit_test(a_wrong_check_sum_is_said),
         cmocka_unit_test(cancelling_leaves_nothing_behind),
         cmocka_unit_test(vocabularies_are_brought_to_one_form),
         cmocka_unit_test(a_model_has_an_identity_and_notices_damage),
