@@ -18,6 +18,7 @@ const char preview_font[] = "DejaVu Sans";
 /* Sizes of the picture's parts, pixels. */
 enum {
     PANELS_WIDTH = 1050, /* of the three images together, at most             */
+    REPORT_WIDTH = 750,  /* likewise, of panels as pictures of their own      */
     PANELS_HEIGHT = 560, /* of each, at most                                  */
     MARGIN = 18,
     GUTTER = 46,     /* left and right of an image, for letters           */
@@ -189,7 +190,7 @@ static void volume_words(const preview_label *label, char words[24])
 
 /* Pixels per mm of each panel. One scale for all three where that leaves each at least half the size that it could have by
  * itself; a whole body's axial slice, say, gets its own. */
-static void choose_scales(const preview_frame *frame, double scales[PREVIEW_PLANES])
+static void choose_scales(const preview_frame *frame, double panels_width, double scales[PREVIEW_PLANES])
 {
     double width[PREVIEW_PLANES], height[PREVIEW_PLANES], across = 0, highest = 0;
     for (int p = 0; p < PREVIEW_PLANES; p++) {
@@ -199,10 +200,10 @@ static void choose_scales(const preview_frame *frame, double scales[PREVIEW_PLAN
         across += width[p];
         highest = fmax(highest, height[p]);
     }
-    const double common = fmin(PANELS_WIDTH / across, PANELS_HEIGHT / highest);
+    const double common = fmin(panels_width / across, PANELS_HEIGHT / highest);
     bool good = true;
     for (int p = 0; p < PREVIEW_PLANES; p++) {
-        scales[p] = fmin(PANELS_WIDTH / 3.0 / width[p], PANELS_HEIGHT / height[p]);
+        scales[p] = fmin(panels_width / 3.0 / width[p], PANELS_HEIGHT / height[p]);
         good = good && common >= 0.5 * scales[p];
     }
     /* a panel a few pixels high has nothing to gain by a scale of its own */
@@ -460,7 +461,7 @@ sat_status preview_layout_make(const preview_content *content, preview_plane onl
     cairo_font_options_t *font = cairo_font_options_create();
     cairo_font_options_set_hint_metrics(font, CAIRO_HINT_METRICS_OFF);
     cairo_set_font_options(p.measure, font);
-    choose_scales(&content->frame, scales);
+    choose_scales(&content->frame, only == PREVIEW_PLANES ? PANELS_WIDTH : REPORT_WIDTH, scales);
     if (!*made)
         status = sat_fail(error, SAT_NO_MEMORY, "no memory for the preview's layout");
     else if (only == PREVIEW_PLANES)
