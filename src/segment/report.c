@@ -89,6 +89,7 @@ static const char style[] =
     "th[aria-sort=ascending] button::after{content:' \\2191'}th[aria-sort=descending] button::after{content:' \\2193'}"
     "footer{margin-top:34px;color:#5a6370;font-size:.9rem}"
     "@media(max-width:600px){main{padding:12px}th,td{padding:5px 7px}.facts th{width:40%}.facts td,.facts th{font-size:.92rem}}"
+    "@media(min-width:900px){.sortable td:nth-child(2){min-width:250px}}"
     "@media print{.pictures{-webkit-print-color-adjust:exact;print-color-adjust:exact}}";
 
 /* Makes the headings of the table of labels buttons that sort it. data-v holds a cell's value. */
@@ -131,7 +132,7 @@ static void add_warnings(text *out, const report *r)
     text_add(out, "</ul></div>\n");
 }
 
-/* A number cell with its exact value for sorting; nothing known: a dash that sorts last. */
+/* A number cell with its exact value for sorting; nothing known: a dash, which sorts before all numbers. */
 static void add_number(text *out, bool known, const char *format, double value)
 {
     if (!known || !isfinite(value)) {
@@ -163,7 +164,7 @@ static void add_label(text *out, const report *r, int n)
         found ? "" : " class=\"none\"", n + 1, n + 1, label->tint.red, label->tint.green, label->tint.blue);
     add_escaped(out, label->name);
     text_add(out, "</td>");
-    add_number(out, true, volume_format(label->volume_ml), label->volume_ml);
+    add_number(out, true, found ? volume_format(label->volume_ml) : "%.0f", label->volume_ml);
     add_number(out, true, "%.0f", (double)label->voxels);
     if (more) {
         for (int a = 0; a < 3; a++)
