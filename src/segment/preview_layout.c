@@ -371,7 +371,9 @@ static sat_status put_legend(pen *p, const preview_request *request, double x, d
 
 /* ---------------------------------------------------------------- the whole */
 
-static void subtitle_words(const preview_content *content, char words[PREVIEW_WORDS])
+enum { SUBTITLE_BYTES = 400 };
+
+static void subtitle_words(const preview_content *content, char words[SUBTITLE_BYTES])
 {
     const volume *scan = content->request->scan;
     double mm[3];
@@ -387,7 +389,7 @@ static void subtitle_words(const preview_content *content, char words[PREVIEW_WO
     if (content->request->modality) snprintf(modality, sizeof modality, "%s", content->request->modality);
     for (char *c = modality; *c && strlen(modality) <= 3; c++)
         if (*c >= 'a' && *c <= 'z') *c = (char)(*c - 'a' + 'A');
-    snprintf(words, PREVIEW_WORDS, "%s%s%lld x %lld x %lld voxels of %.3g x %.3g x %.3g mm; %s%s", modality,
+    snprintf(words, SUBTITLE_BYTES, "%s%s%lld x %lld x %lld voxels of %.3g x %.3g x %.3g mm; %s%s", modality,
              *modality ? ", " : "", (long long)shape[0], (long long)shape[1], (long long)shape[2], mm[0], mm[1], mm[2],
              content->window.words, oblique);
 }
@@ -417,7 +419,7 @@ static sat_status lay_out_whole(pen *p, const preview_content *content, const do
     const double legend = top + CAPTION_ROWS + 2 * LETTER_ROW + row_height + SCALE_ROW + 20;
     const sat_status status = put_legend(p, request, MARGIN, legend, width - 2 * MARGIN, &bottom, error);
     if (status != SAT_OK) return status;
-    char words[PREVIEW_WORDS];
+    char words[SUBTITLE_BYTES];
     put(p, PREVIEW_TITLE, request->title ? request->title : "sat3d segmentation", 19, true, ALIGN_LEFT, MARGIN,
         MARGIN + 18, width - 2 * MARGIN);
     subtitle_words(content, words);

@@ -1,3 +1,5 @@
+#define _POSIX_C_SOURCE 200809L /* strtok_r */
+
 #include "tests/support/cmocka.h"
 #include "tests/support/golden.h"
 
