@@ -1,4 +1,5 @@
 /* Checks after a segmentation: each with a mask that should trigger it and one that should not; real labels as masks. */
+#define _POSIX_C_SOURCE 200809L /* strtok_r */
 #include "tests/support/cmocka.h"
 #include "tests/support/golden.h"
 #include "tests/support/vocabulary.h"
