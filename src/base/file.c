@@ -1,4 +1,4 @@
-#define _GNU_SOURCE /* mkostemp */
+#define _DEFAULT_SOURCE /* getentropy, madvise */
 #include "base/file.h"
 
 #include <errno.h>
@@ -49,6 +49,25 @@ void file_map_forget(const file_map *map, const void *from, size_t bytes)
     if (map->data && begin < end) madvise((void *)begin, end - begin, MADV_DONTNEED);
 }
 
+/* Opens "<folder>/.<name>.<random>.part", a file that was not there. Not mkostemps: that makes files private, and giving them
+ * what the umask grants would mean to change the umask, which all threads share. */
+static int create_new(const char *path, int folder_length, char *temporary, size_t size)
+{
+    enum { TRIES = 100 };
+    static const char digits[] = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-_";
+    for (int t = 0; t < TRIES; t++) {
+        unsigned char random[6];
+        char word[sizeof random + 1] = "";
+        if (getentropy(random, sizeof random) != 0) return -1;
+        for (size_t i = 0; i < sizeof random; i++)
+            word[i] = digits[random[i] % 64];
+        snprintf(temporary, size, "%.*s.%s.%s.part", folder_length, path, path + folder_length, word);
+        const int descriptor = open(temporary, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+        if (descriptor >= 0 || errno != EEXIST) return descriptor;
+    }
+    return -1;
+}
+
 sat_status file_create(const char *path, file_writer *w, sat_error *error)
 {
     *w = (file_writer){.descriptor = -1};
@@ -61,8 +80,7 @@ sat_status file_create(const char *path, file_writer *w, sat_error *error)
         file_abandon(w);
         return sat_fail_system(error, path, "write", ENOMEM);
     }
-    snprintf(w->temporary, size, "%.*s.%s.XXXXXX.part", folder_length, path, path + folder_length);
-    w->descriptor = mkostemps(w->temporary, (int)strlen(".part"), O_CLOEXEC);
+    w->descriptor = create_new(path, folder_length, w->temporary, size);
     if (w->descriptor < 0) {
         const int reason = errno;
         free(w->temporary); /* was not created: nothing to remove */
@@ -70,10 +88,6 @@ sat_status file_create(const char *path, file_writer *w, sat_error *error)
         file_abandon(w);
         return sat_fail_system(error, path, "write", reason);
     }
-    /* mkostemps makes files private; give them what the user's umask grants, as any other output. */
-    const mode_t mask = umask(0);
-    umask(mask);
-    fchmod(w->descriptor, 0666 & ~mask);
     return SAT_OK;
 }
 

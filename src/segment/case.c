@@ -99,7 +99,7 @@ static sat_status open_files(segmenter *s, running *r, sat_error *error)
 {
     const segment_request *request = &r->settings->request;
     const sat_status status = output_open(r->settings->folder, request->prompts, request->prompt_count, r->scan,
-                                          segmenter_threads(s), &r->files, error);
+                                          segmenter_threads(s), r->settings->behind, &r->files, error);
     for (int i = 0; i < r->result->label_count && status == SAT_OK && r->settings->folder; i++)
         snprintf(r->result->labels[i].file, sizeof r->result->labels[i].file, "%s", r->files.names[i]);
     return status;

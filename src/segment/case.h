@@ -18,6 +18,8 @@ typedef struct case_settings {
     const char *scan_name;     /* for the side-car: the scan's file name without folders                      */
     const char *model_name;    /* likewise the model's                                                         */
     const char *modality_note; /* how the modality was found, or NULL                                          */
+    struct batch_files *behind; /* NULL: files are written at once; else masks and, last, the side-car are handed to this, and
+                                 * the case is finished when batch_files_wait says so (segment/batch_writer.h)                 */
 } case_settings;
 
 /* What was found for a prompt; the label at index n has id n + 1. */

@@ -14,10 +14,10 @@ char *output_path_in(const char *folder, const char *name)
     return path;
 }
 
-sat_status output_open(const char *folder, const char *const *labels, int count, const volume *scan, int threads, output *out,
-                       sat_error *error)
+sat_status output_open(const char *folder, const char *const *labels, int count, const volume *scan, int threads,
+                       batch_files *behind, output *out, sat_error *error)
 {
-    *out = (output){.folder = folder, .scan = scan, .threads = threads};
+    *out = (output){.folder = folder, .scan = scan, .behind = behind, .threads = threads};
     if (!folder) return SAT_OK;
     char(*names)[FILE_NAME_MAX] = malloc((size_t)count * sizeof *names);
     out->names = calloc((size_t)count, sizeof *out->names);
@@ -34,6 +34,8 @@ sat_status output_open(const char *folder, const char *const *labels, int count,
 
 void output_close(output *out)
 {
+    if (out->queued) batch_mask_abandon(out->queued);
+    out->queued = NULL;
     nifti_writer_abandon(&out->mask);
     free(out->names);
     out->names = NULL;
@@ -45,19 +47,27 @@ sat_status output_begin(output *out, int label, sat_error *error)
     char *path = output_path_in(out->folder, out->names[label]);
     if (!path) return sat_fail(error, SAT_NO_MEMORY, "no memory for a file's name");
     const nifti_write_options options = {.threads = out->threads, .level = GZIP_LEVEL_LABELS};
-    const sat_status status = nifti_writer_open_like(path, out->scan, VOXEL_UINT8, &options, &out->mask, error);
+    const sat_status status =
+        out->behind ? batch_files_mask(out->behind, path, out->scan, &out->queued, &out->warnings, error)
+                    : nifti_writer_open_like(path, out->scan, VOXEL_UINT8, &options, &out->mask, error);
     free(path);
     return status;
 }
 
 sat_status output_mask(output *out, const uint8_t *mask, size_t voxels, sat_error *error)
 {
+    if (out->queued) return batch_mask_add(out->queued, mask, voxels, error);
     return out->folder ? nifti_writer_add(&out->mask, mask, voxels, error) : SAT_OK;
 }
 
 sat_status output_end(output *out, sat_error *error)
 {
     if (!out->folder) return SAT_OK;
+    if (out->queued) {
+        batch_mask_commit(out->queued);
+        out->queued = NULL;
+        return SAT_OK;
+    }
     out->warnings |= out->mask.warnings;
     return nifti_writer_commit(&out->mask, error);
 }

@@ -1,6 +1,7 @@
 #include "segment/output_json.h"
 
 #include "base/json.h"
+#include "segment/batch_writer.h"
 
 #include <stdlib.h>
 
@@ -98,6 +99,14 @@ static json_t *options_json(const segment_request *request)
     return options;
 }
 
+/* json_write's bytes, behind the masks. */
+static sat_status hand_over(batch_files *behind, const char *path, const json_t *root, sat_error *error)
+{
+    size_t size = 0;
+    char *bytes = json_text(root, JSON_PRETTY, JSON_AS_INSERTED, &size);
+    return batch_files_whole(behind, path, bytes, size, error);
+}
+
 sat_status output_write_json(const char *path, const segmenter *s, const volume *scan, const case_settings *settings,
                              const case_result *result, sat_error *error)
 {
@@ -116,7 +125,7 @@ sat_status output_write_json(const char *path, const segmenter *s, const volume 
     if (!root || json_object_set_new(root, "labels", labels_json(result)) != 0)
         status = sat_fail(error, SAT_NO_MEMORY, "no memory for segmentation.json");
     else
-        status = json_write(path, root, JSON_AS_INSERTED, error);
+        status = settings->behind ? hand_over(settings->behind, path, root, error) : json_write(path, root, JSON_AS_INSERTED, error);
     json_decref(root);
     return status;
 }

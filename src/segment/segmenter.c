@@ -115,7 +115,7 @@ static sat_status plan_bytes_of(segmenter *s, const window_list *windows, const 
     out->network_bytes = network_bytes(s->net) + window_weights_bytes(s->model->window) + window_voxels(s) * sizeof(float) +
                           (uint64_t)s->options.threads * slab_floats(s) * sizeof(float);
     out->restore_bytes = restore_bytes(&out->grid, false, s->options.threads);
-    out->other_bytes = program_bytes + (uint64_t)request->prompt_count *
+    out->other_bytes = program_bytes + request->beside_bytes + (uint64_t)request->prompt_count *
                                             (uint64_t)(s->model->vision.text_width + 2 * s->model->vision.features[0]) * sizeof(float);
     out->operations_per_window = operations(network_image_plan(s->net));
     /* The scan stays for the way back's statistics; the standard volume is made before the network takes its memory. */

@@ -41,6 +41,7 @@ typedef struct segment_request {
     const char *orientation_code; /* NULL: "RAS"                                                                */
     double overlap;               /* of windows; 0.5 is the release's                                           */
     bool skip_air;                /* leave out windows of a ct with nothing but air (changes results: docs/segment.md) */
+    uint64_t beside_bytes;        /* what the caller holds or takes meanwhile, such as a batch's next scan: counted in the plan */
 } segment_request;
 
 /* What a run will do and take, in bytes at its peak. */
