@@ -1,3 +1,4 @@
+/* slow: one window of the published size. */
 /* One window of the published size, 288 x 288 x 96, of Nano: what users run. Takes 7 GB and a minute: skipped, loudly, where memory is
  * short or a sanitizer multiplies it. */
 #include "tests/support/cmocka.h"
