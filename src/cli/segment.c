@@ -4,6 +4,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "cli/prompts.h"
+#include "cli/segment_batch.h"
 #include "cli/verbs.h"
 #include "cpu/peak.h"
 #include "image/volume_file.h"
@@ -16,11 +17,11 @@
 
 typedef struct segment_settings {
     common_settings common;
-    const char *model, *modality, *prompt_file, *output, *orientation;
+    const char *model, *modality, *prompt_file, *output, *orientation, *manifest;
     option_texts prompts;
     double overlap;
     int dtype, volume;
-    bool skip_air, query_cache;
+    bool skip_air, query_cache, recursive, overwrite;
 } segment_settings;
 
 static const char *const dtypes[] = {"bf16", "f32", NULL};
@@ -47,6 +48,11 @@ static const option segment_options[] = {
     {.name = "volume", .kind = OPTION_INTEGER, .offset = FIELD(volume), .argument = "N", .least = -1, .most = 1e6,
      .help = "which volume of a file with several, from 0"},
     {.name = "query-cache", .kind = OPTION_FLAG, .offset = FIELD(query_cache), .help = "do not keep encoded prompts for the next run"},
+    {.name = "manifest", .kind = OPTION_TEXT, .offset = FIELD(manifest), .argument = "FILE",
+     .help = "segment the scans of a .jsonl file, one a line: image, label, modality, dataset"},
+    {.name = "recursive", .kind = OPTION_FLAG, .offset = FIELD(recursive), .help = "look for scans in the folders within a folder, too"},
+    {.name = "overwrite", .kind = OPTION_FLAG, .offset = FIELD(overwrite),
+     .help = "segment scans of a batch again that an earlier run has finished"},
     {.name = NULL},
 };
 #undef FIELD
@@ -238,19 +244,48 @@ static sat_status segment_scan(verb_call *call, segment_work *work, sat_error *e
     return print_results(call, &work->result, error);
 }
 
-static sat_status segment_run(verb_call *call, sat_error *error)
+static segmenter_options options_of(const segment_settings *settings, int prompts)
 {
-    const segment_settings *settings = call->settings;
-    if (!settings->model) return sat_fail(error, SAT_BAD_ARGUMENT, "--model is missing; make one of a published checkpoint with sat3d convert");
-    segment_work work = {.folder = text_open(8192)};
-    sat_status status = prompts_gather(&settings->prompts, settings->prompt_file, &work.prompts, error);
-    const segmenter_options options = {
+    return (segmenter_options){
         .type = dtype_elements[settings->dtype],
         .threads = settings->common.threads,
-        .prompts = work.prompts.count,
+        .prompts = prompts,
         .max_memory_bytes = settings->common.max_memory_bytes,
         .query_cache = settings->query_cache,
     };
+}
+
+static sat_status segment_many(verb_call *call, sat_error *error)
+{
+    const segment_settings *settings = call->settings;
+    prompt_list prompts = {0};
+    sat_status status = SAT_OK;
+    if (!settings->manifest || settings->prompts.count || settings->prompt_file)
+        status = prompts_gather(&settings->prompts, settings->prompt_file, &prompts, error);
+    const segment_batch wanted = {
+        .model = settings->model,
+        .manifest = settings->manifest,
+        .output = settings->output,
+        .recursive = settings->recursive,
+        .overwrite = settings->overwrite,
+        .volume = settings->volume,
+        .prompts = &prompts,
+        .modality = settings->modality,
+        .orientation = settings->orientation,
+        .options = options_of(settings, 0),
+        .base = {.request = {.overlap = settings->overlap, .skip_air = settings->skip_air}, .model_name = base_name(settings->model)},
+    };
+    if (status == SAT_OK) status = segment_batch_run(call, &wanted, error);
+    prompts_free(&prompts);
+    return status;
+}
+
+static sat_status segment_one(verb_call *call, sat_error *error)
+{
+    const segment_settings *settings = call->settings;
+    segment_work work = {.folder = text_open(8192)};
+    sat_status status = prompts_gather(&settings->prompts, settings->prompt_file, &work.prompts, error);
+    const segmenter_options options = options_of(settings, work.prompts.count);
     if (status == SAT_OK) status = segmenter_open(settings->model, &options, &work.model, error);
     if (status == SAT_OK && segmenter_type(work.model) != options.type)
         verb_say(call, 0, "this processor has no bfloat16 instructions: computing in float32, which takes twice as long");
@@ -265,18 +300,31 @@ static sat_status segment_run(verb_call *call, sat_error *error)
     return status;
 }
 
+static sat_status segment_run(verb_call *call, sat_error *error)
+{
+    const segment_settings *settings = call->settings;
+    if (!settings->model) return sat_fail(error, SAT_BAD_ARGUMENT, "--model is missing; make one of a published checkpoint with sat3d convert");
+    if (!settings->manifest && call->operand_count == 0)
+        return sat_fail(error, SAT_BAD_ARGUMENT, "SCAN is missing, for example: sat3d segment scan.nii.gz --model nano.safetensors -p liver -o out/");
+    return segment_batch_wanted(call, settings->manifest) ? segment_many(call, error) : segment_one(call, error);
+}
+
 const verb verb_segment = {
     .name = "segment",
     .group = "Segment",
     .summary = "segment a scan from words",
-    .operands = "SCAN",
+    .operands = "SCAN...",
     .examples = "sat3d segment scan.nii.gz --model nano.safetensors --modality ct -p liver -p \"left kidney\" -o out/\n"
-                "sat3d segment scan.nii.gz --model nano.safetensors --prompts names.txt --max-memory 8G --dry-run\n",
-    .text = "Writes one mask for each prompt on the scan's own grid, and segmentation.json with what was done.\n",
+                "sat3d segment scan.nii.gz --model nano.safetensors --prompts names.txt --max-memory 8G --dry-run\n"
+                "sat3d segment scans/ --model nano.safetensors -p liver -o out/\n"
+                "sat3d segment --manifest scans.jsonl --model nano.safetensors -o out/\n",
+    .text = "Writes one mask for each prompt on the scan's own grid, and segmentation.json with what was done.\n"
+            "Several scans, a folder or a manifest: each scan gets a folder of its own in the output folder; those that an earlier run has\n"
+            "finished are left; one that fails does not stop the others. batch.json and batch.csv sum up.\n",
     .options = segment_options,
     .defaults = &segment_defaults,
     .settings_bytes = sizeof(segment_settings),
-    .least_operands = 1,
-    .most_operands = 1,
+    .least_operands = 0,
+    .most_operands = -1,
     .run = segment_run,
 };

@@ -24,7 +24,7 @@ static void draw(const progress *p, const char *stage, uint64_t done, uint64_t t
     t->stage = stage;
     const double elapsed = now - t->started_seconds;
     char words[32];
-    fprintf(t->out, "\r\033[K%s", stage);
+    fprintf(t->out, "\r\033[K%s%s", t->prefix ? t->prefix : "", stage);
     if (total > 0)
         fprintf(t->out, "  %llu of %llu, %.0f %%", (unsigned long long)done, (unsigned long long)total,
                 100.0 * (double)done / (double)total);

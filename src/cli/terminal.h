@@ -11,6 +11,7 @@
 typedef struct terminal {
     FILE *out;         /* borrowed: standard error */
     const char *stage; /* that the line now shows; NULL when the line is empty */
+    const char *prefix; /* borrowed; before the stage, such as "case 3 of 20: "; NULL: nothing */
     double started_seconds;
 } terminal;
 
