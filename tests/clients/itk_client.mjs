@@ -1,11 +1,11 @@
 // ITK, compiled to WebAssembly: shape, affine (turned from ITK's LPS to RAS), sum of the voxels, middle of what is 1.
 import { readFileSync } from 'node:fs'
-import { createRequire } from 'node:module'
 import path from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { readImageNode } from '@itk-wasm/image-io'
 
 const list = process.argv[2]
-const manifest = path.join(path.dirname(createRequire(import.meta.url).resolve('@itk-wasm/image-io')), '..', 'package.json')
+const manifest = path.join(path.dirname(fileURLToPath(import.meta.url)), 'node_modules/@itk-wasm/image-io/package.json')
 console.log(JSON.stringify({ client: 'ITK (@itk-wasm/image-io)', version: JSON.parse(readFileSync(manifest)).version }))
 
 function affineOf (image) {

@@ -1,4 +1,5 @@
-# MRtrix3: mrinfo for the grid, mrstats for the sum, mrcentroid for the middle of what is 1.
+# MRtrix3: mrinfo for the grid, mrstats for the sum, mrcentroid for the middle of what is 1, in
+# voxels: in millimetres it leaves out the spacing (3.0.3).
 set -eu
 folder=$(dirname "$1")
 scratch=$(mktemp -d)
@@ -14,6 +15,6 @@ grep -o '"file": "[^"]*"' "$1" | cut -d'"' -f4 | while read -r file; do
     # sum = mean x count; the count is of all voxels
     sum=$(mrstats -quiet -output mean -output count "$path" | awk '{printf "%.0f", $1 * $2}')
     mrcalc -quiet -force "$path" 1 -eq "$scratch/one.mif"
-    middle=$(mrcentroid -quiet "$scratch/one.mif" | tr '\n' ' ' | list)
-    echo "{\"file\": \"$file\", \"shape\": [$shape], \"spacing\": [$spacing], \"transform\": [$rows], \"sum\": $sum, \"landmark_mm\": [$middle]}"
+    middle=$(mrcentroid -quiet -voxelspace "$scratch/one.mif" | tr '\n' ' ' | list)
+    echo "{\"file\": \"$file\", \"shape\": [$shape], \"spacing\": [$spacing], \"transform\": [$rows], \"sum\": $sum, \"landmark_index\": [$middle]}"
 done

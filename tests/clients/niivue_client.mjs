@@ -1,16 +1,15 @@
 // NiiVue in headless Chromium: what its NVImage makes of the files, read over HTTP from this machine.
 import { createServer } from 'node:http'
-import { readFileSync, readdirSync, existsSync } from 'node:fs'
-import { createRequire } from 'node:module'
+import { readFileSync, existsSync } from 'node:fs'
 import path from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { chromium } from 'playwright-core'
 
 const [list, executablePath, profile] = process.argv.slice(2)
 const folder = path.dirname(list)
-let root = path.dirname(createRequire(import.meta.url).resolve('@niivue/niivue'))
-while (!existsSync(path.join(root, 'package.json'))) root = path.dirname(root)
-const dist = path.join(root, existsSync(path.join(root, 'build')) ? 'build' : 'dist')
-const entry = readdirSync(dist).find(name => name === 'index.js') ?? readdirSync(dist).find(name => name.endsWith('.js'))
+const root = path.join(path.dirname(fileURLToPath(import.meta.url)), 'node_modules/@niivue/niivue')
+const dist = path.join(root, 'dist')
+const entry = 'index.js' // all in one module
 console.log(JSON.stringify({ client: 'NiiVue', version: JSON.parse(readFileSync(path.join(root, 'package.json'))).version }))
 
 const server = createServer((request, response) => {
