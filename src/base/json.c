@@ -1,8 +1,10 @@
+#define SAT_BASE_JSON_PLAIN /* Jansson's own functions, not what stands before them */
 #include "base/json.h"
 
 #include "base/file.h"
 #include "base/text.h"
 
+#include <errno.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -14,9 +16,10 @@
 sat_status json_parse(const void *bytes, size_t size, json_t **root, sat_error *error)
 {
     json_error_t problem;
+    errno = 0; /* Jansson mistakes some of its failing allocations for wrong text; the C library tells */
     *root = json_loadb(bytes ? bytes : "", size, JSON_REJECT_DUPLICATES, &problem);
     if (*root) return SAT_OK;
-    if (json_error_code(&problem) == json_error_out_of_memory)
+    if (errno == ENOMEM || json_error_code(&problem) == json_error_out_of_memory)
         return sat_fail(error, SAT_NO_MEMORY, "no memory for the JSON text");
     return sat_fail(error, SAT_BAD_INPUT, "not valid JSON: line %d, column %d: %s", problem.line, problem.column,
                     problem.text);
@@ -192,6 +195,37 @@ sat_status json_field_ints(const json_t *object, const char *where, const char *
     return SAT_OK;
 }
 
+/* ---------------------------------------------------------------- building */
+
+/* Since this thread's last json_text: like errno, and for the same reason. */
+static _Thread_local bool was_short_of_memory;
+
+static int noted(int result)
+{
+    if (result != 0) was_short_of_memory = true;
+    return result;
+}
+
+int json_put(json_t *object, const char *key, json_t *value) { return noted(json_object_set_new(object, key, value)); }
+int json_put_shared(json_t *object, const char *key, json_t *value) { return noted(json_object_set(object, key, value)); }
+int json_put_all(json_t *object, json_t *others) { return noted(json_object_update(object, others)); }
+int json_add(json_t *array, json_t *value) { return noted(json_array_append_new(array, value)); }
+
+json_t *json_words(const char *words)
+{
+    errno = 0;
+    json_t *made = json_string(words);
+    if (made || errno == ENOMEM) return made;
+    const size_t size = strlen(words) + 1;
+    char *ascii = malloc(size);
+    if (!ascii) return NULL;
+    for (size_t i = 0; i < size; i++)
+        ascii[i] = (unsigned char)words[i] < 0x80 ? words[i] : '?';
+    made = json_string(ascii);
+    free(ascii);
+    return made;
+}
+
 /* ---------------------------------------------------------------- writing */
 
 void json_number_text(double value, char words[32])
@@ -316,6 +350,9 @@ static void append_value(json_builder *b, const json_t *value, int level)
 
 char *json_text(const json_t *root, json_layout layout, json_order order, size_t *length)
 {
+    const bool whole = root && !was_short_of_memory;
+    was_short_of_memory = false;
+    if (!whole) return NULL;
     json_builder b = {.out = text_open(SIZE_MAX / 4), .layout = layout, .order = order};
     append_value(&b, root, 0);
     if (layout == JSON_PRETTY) text_add(&b.out, "\n");

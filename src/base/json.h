@@ -49,6 +49,26 @@ sat_status json_field_numbers(const json_t *object, const char *where, const cha
 sat_status json_field_ints(const json_t *object, const char *where, const char *key, json_need need, size_t count,
                            int least, int most, int *values, sat_error *error);
 
+/* ---------------------------------------------------------------- building */
+
+/* Trees are built by Jansson's functions, whose results nobody checks field by field: these stand before those that can fail,
+ * note for the calling thread that memory was short, and json_text gives NULL instead of a text with a field missing.
+ * (So a tree is built and turned into text by one thread.) Texts that are not UTF-8, such as some file names, get a question
+ * mark for each byte beyond ASCII. */
+int json_put(json_t *object, const char *key, json_t *value);
+int json_put_shared(json_t *object, const char *key, json_t *value);
+int json_put_all(json_t *object, json_t *others);
+int json_add(json_t *array, json_t *value);
+json_t *json_words(const char *words);
+
+#ifndef SAT_BASE_JSON_PLAIN
+#define json_object_set_new(object, key, value) json_put(object, key, value)
+#define json_object_set(object, key, value) json_put_shared(object, key, value)
+#define json_object_update(object, others) json_put_all(object, others)
+#define json_array_append_new(array, value) json_add(array, value)
+#define json_string(words) json_words(words)
+#endif
+
 /* ---------------------------------------------------------------- writing */
 
 typedef enum json_layout {
@@ -58,7 +78,8 @@ typedef enum json_layout {
 typedef enum json_order { JSON_AS_INSERTED, JSON_SORTED } json_order;
 
 /* The text of `root`: UTF-8, numbers with the fewest digits that read back as the same double. Returns new
- * (free it) with its final zero, or NULL when memory is short. `length` may be NULL. */
+ * (free it) with its final zero, or NULL when memory is short or was short while the thread built trees. `length` may be
+ * NULL, and so may `root`, which stands for one that could not be had. */
 char *json_text(const json_t *root, json_layout layout, json_order order, size_t *length);
 /* Writes it, pretty, whole or not at all. Fails with SAT_IO, SAT_NO_MEMORY. */
 sat_status json_write(const char *path, const json_t *root, json_order order, sat_error *error);

@@ -148,7 +148,7 @@ static json_t *layers_json(const bench_work *b, const bench_settings *settings, 
     return layers;
 }
 
-static void print_json(const bench_work *b, const bench_settings *settings, const bench_result *r)
+static sat_status print_json(const bench_work *b, const bench_settings *settings, const bench_result *r, sat_error *error)
 {
     json_t *all = json_array();
     for (int i = 0; i < settings->repeats; i++)
@@ -163,8 +163,10 @@ static void print_json(const bench_work *b, const bench_settings *settings, cons
                              layers_json(b, settings, r->peak_flops));
     char *lines = json_text(root, JSON_PRETTY, JSON_AS_INSERTED, NULL);
     if (lines) fputs(lines, stdout);
-    free(lines);
     json_decref(root);
+    if (!lines) return sat_fail(error, SAT_NO_MEMORY, "no memory for the figures as JSON");
+    free(lines);
+    return SAT_OK;
 }
 
 static void print_table(const bench_work *b, const bench_settings *settings, const bench_result *r)
@@ -211,7 +213,7 @@ static sat_status bench_run(verb_call *call, sat_error *error)
         r.peak_bytes = memory_resident_peak_bytes();
         r.peak_flops = peak_flops(network_type(b.net), settings->common.threads);
         terminal_clear(call->screen);
-        if (settings->common.json) print_json(&b, settings, &r);
+        if (settings->common.json) status = print_json(&b, settings, &r, error);
         else print_table(&b, settings, &r);
     }
     network_free(b.net);

@@ -43,7 +43,7 @@ static sat_status print_json(const verb_call *call, const char *path, const char
 {
     json_t *root = json_pack("{s:i, s:s, s:s?, s:s, s:o}", "schema", 1, "file", path, "modality", modality, "notice",
                              "For research use. Not a medical device.", "findings", check_list_json(found, CHECK_SCAN));
-    char *lines = root ? json_text(root, call->operand_count > 1 ? JSON_ONE_LINE : JSON_PRETTY, JSON_AS_INSERTED, NULL) : NULL;
+    char *lines = json_text(root, call->operand_count > 1 ? JSON_ONE_LINE : JSON_PRETTY, JSON_AS_INSERTED, NULL);
     if (lines) fputs(lines, stdout);
     if (lines && call->operand_count > 1) fputc('\n', stdout);
     json_decref(root);

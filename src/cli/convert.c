@@ -134,7 +134,7 @@ static sat_status print_json(const char *path, const convert_report *r, sat_erro
         json_object_set_new(root, "parameters", json_integer(r->vision_parameters + r->text_parameters));
         json_object_set_new(root, "output_bytes", json_integer((json_int_t)r->output_bytes));
     }
-    char *words = root ? json_text(root, JSON_PRETTY, JSON_AS_INSERTED, NULL) : NULL;
+    char *words = json_text(root, JSON_PRETTY, JSON_AS_INSERTED, NULL);
     json_decref(root);
     if (!words) return sat_fail(error, SAT_NO_MEMORY, "no memory for the result");
     fputs(words, stdout);

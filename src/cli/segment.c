@@ -113,7 +113,7 @@ static double expected_seconds(const segmenter *s, const segment_plan *plan, int
            (double)plan->windows * plan->operations_per_window / (usual_share_of_peak * peak_flops(segmenter_type(s), threads));
 }
 
-static void print_plan(const verb_call *call, const segmenter *s, const segment_plan *plan, int prompts)
+static sat_status print_plan(const verb_call *call, const segmenter *s, const segment_plan *plan, int prompts, sat_error *error)
 {
     const common_settings *common = call->settings;
     const double seconds = expected_seconds(s, plan, common->threads);
@@ -132,9 +132,10 @@ static void print_plan(const verb_call *call, const segmenter *s, const segment_
                                  seconds);
         char *lines = json_text(root, JSON_PRETTY, JSON_AS_INSERTED, NULL);
         if (lines) fputs(lines, stdout);
-        free(lines);
         json_decref(root);
-        return;
+        if (!lines) return sat_fail(error, SAT_NO_MEMORY, "no memory for the plan as JSON");
+        free(lines);
+        return SAT_OK;
     }
     printf("windows   at most %zu of %d x %d x %d voxels (before the crop to the body)\n", plan->windows, plan->window[0],
            plan->window[1], plan->window[2]);
@@ -148,6 +149,7 @@ static void print_plan(const verb_call *call, const segmenter *s, const segment_
            memory_print_bytes(plan->restore_bytes, words[4]));
     printf("limit     %s; the least that would do is %s\n", memory_print_bytes(plan->limit_bytes, words[0]),
            memory_print_bytes(plan->least_bytes, words[1]));
+    return SAT_OK;
 }
 
 /* ---------------------------------------------------------------- results */
@@ -155,9 +157,10 @@ static void print_plan(const verb_call *call, const segmenter *s, const segment_
 static sat_status print_record(const char *path, sat_error *error)
 {
     json_t *root = NULL;
-    const sat_status status = json_read(path, &root, error);
+    sat_status status = json_read(path, &root, error);
     char *lines = status == SAT_OK ? json_text(root, JSON_PRETTY, JSON_AS_INSERTED, NULL) : NULL;
     if (lines) fputs(lines, stdout);
+    else if (status == SAT_OK) status = sat_fail(error, SAT_NO_MEMORY, "no memory for the result as JSON");
     free(lines);
     json_decref(root);
     return status;
@@ -231,7 +234,7 @@ static sat_status segment_scan(verb_call *call, segment_work *work, sat_error *e
     if (settings->common.dry_run) {
         segment_plan plan;
         status = case_plan(work->model, &work->scan, &wanted, &plan, error);
-        if (status == SAT_OK) print_plan(call, work->model, &plan, wanted.request.prompt_count);
+        if (status == SAT_OK) status = print_plan(call, work->model, &plan, wanted.request.prompt_count, error);
         return status;
     }
     if (settings->output) text_add(&work->folder, settings->output);

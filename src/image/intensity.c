@@ -135,7 +135,7 @@ sat_status intensity_clip(float *values, size_t count, float low, float high, in
 {
     const int64_t blocks = (int64_t)((count + BLOCK - 1) / BLOCK);
     double *sums = malloc((size_t)blocks * sizeof *sums);
-    if (!sums) return sat_fail(error, SAT_NO_MEMORY, "%lld sums could not be had", (long long)blocks);
+    if (!sums) return sat_fail(error, SAT_NO_MEMORY, "no memory for %lld sums", (long long)blocks);
     float least = INFINITY, most = -INFINITY;
 #pragma omp parallel for num_threads(threads) schedule(static) reduction(min : least) reduction(max : most)
     for (int64_t block = 0; block < blocks; block++)

@@ -78,7 +78,7 @@ static sat_status take_memory(volume *v, uint64_t prefix, uint64_t bytes, sat_er
     const uint64_t total = (front + bytes + unit - 1) / unit * unit;
     v->memory = total <= SIZE_MAX / 2 ? aligned_alloc((size_t)unit, (size_t)total) : NULL;
     if (!v->memory)
-        return sat_fail(error, SAT_NO_MEMORY, "%llu MB for the scan's voxels could not be had",
+        return sat_fail(error, SAT_NO_MEMORY, "%llu MB of memory for the scan's voxels could not be had",
                         (unsigned long long)(total >> 20));
     if (unit == LARGE_PAGE) (void)madvise(v->memory, (size_t)total, MADV_HUGEPAGE); /* fewer faults: a wish, not a need */
     v->stored = (unsigned char *)v->memory + front;

@@ -96,7 +96,7 @@ sat_status percentiles_find(const float *values, size_t count, const double *per
     selection *s = calloc(1, sizeof *s);
     sat_status status = SAT_OK;
     if (!upper || !lower || !s) {
-        status = sat_fail(error, SAT_NO_MEMORY, "%.1f MB for percentiles could not be had",
+        status = sat_fail(error, SAT_NO_MEMORY, "%.1f MB of memory for percentiles could not be had",
                           (double)threads * (1 + 2 * wanted) * BINS * sizeof *upper / 1e6);
         goto done;
     }

@@ -139,7 +139,7 @@ sat_status resample_map_make(resample_map *map, sat_error *error)
     map->aligned = is_diagonal(map->matrix);
     if (map->aligned) {
         char *memory = malloc(entries * (sizeof(double) + 2 * sizeof(int32_t)));
-        if (!memory) return sat_fail(error, SAT_NO_MEMORY, "%zu table entries for resampling could not be had", entries);
+        if (!memory) return sat_fail(error, SAT_NO_MEMORY, "no memory for %zu table entries for resampling", entries);
         map->memory = memory;
         double *fractions = (double *)(void *)memory;
         int32_t *indices = (int32_t *)(void *)(fractions + entries);

@@ -237,6 +237,16 @@ static sat_status open_text(conversion *c)
     return SAT_OK;
 }
 
+static bool is_utf8(const char *words)
+{
+    utf8proc_int32_t codepoint;
+    for (utf8proc_ssize_t step; *words; words += step) {
+        step = utf8proc_iterate((const utf8proc_uint8_t *)words, -1, &codepoint);
+        if (step <= 0) return false;
+    }
+    return true;
+}
+
 /* Opens both, infers, compares; after this the output's every tensor is known to be there. */
 static sat_status understand(conversion *c)
 {
@@ -248,6 +258,7 @@ static sat_status understand(conversion *c)
     if (o->licence && strlen(o->licence) >= sizeof d->licence)
         return sat_fail(c->error, SAT_BAD_ARGUMENT, "the licence has %zu bytes, %zu is the most: name it in short",
                         strlen(o->licence), sizeof d->licence - 1);
+    if (o->licence && !is_utf8(o->licence)) return sat_fail(c->error, SAT_BAD_ARGUMENT, "the licence is not UTF-8 text");
     snprintf(d->licence, sizeof d->licence, "%s", o->licence ? o->licence : "");
 
     sat_status status = open_vision(c);
@@ -415,12 +426,10 @@ static sat_status write_model(conversion *c)
                 .values = malloc(PIECE * sizeof(float)),
                 .converted = malloc(PIECE * sizeof(float))};
     json_t *json = model_description_to_json(&c->report->description);
-    char *description = json ? json_text(json, JSON_ONE_LINE, JSON_AS_INSERTED, NULL) : NULL;
+    char *description = json_text(json, JSON_ONE_LINE, JSON_AS_INSERTED, NULL);
     size_t count = 0;
     sat_status status = SAT_OK;
-    if (!json)
-        status = sat_fail(c->error, SAT_BAD_ARGUMENT, "the licence is not UTF-8 text");
-    else if (!outputs || !tensors || !p.raw || !p.values || !p.converted || !description)
+    if (!outputs || !tensors || !p.raw || !p.values || !p.converted || !description)
         status = sat_fail(c->error, SAT_NO_MEMORY, "no memory for the conversion");
     if (status == SAT_OK) {
         plan_part(c, &c->vision, "", outputs, tensors, &count);

@@ -81,7 +81,7 @@ static json_t *numbers_to_json(const double *values, int count)
 
 static json_t *source_to_json(const char *name, const char *sha256)
 {
-    return json_pack("{s:s, s:s}", "file", name, "sha256", sha256);
+    return json_pack("{s:o, s:s}", "file", json_string(name), "sha256", sha256);
 }
 
 static json_t *vision_to_json(const vision_sizes *v)

@@ -87,7 +87,7 @@ static sat_status deterministic_find(const weight_source *source, const char *na
         return sat_fail(error, SAT_BAD_ARGUMENT, "no tensor can be made for %s: its shape is impossible", name);
     bytes = (count * sizeof(float) + 63) / 64 * 64;
     float *values = aligned_alloc(64, bytes);
-    if (!values) return sat_fail(error, SAT_NO_MEMORY, "%zu MB for %s could not be had", bytes >> 20, name);
+    if (!values) return sat_fail(error, SAT_NO_MEMORY, "%zu MB of memory for %s could not be had", bytes >> 20, name);
     deterministic_fill(name, dimensions, shape, 0, count, values);
     view->data = view->owned = values;
     return SAT_OK;

@@ -110,7 +110,7 @@ static sat_status take_tables(merge *m, sat_error *error)
     if (m->skipped && m->weight_sum && m->final_window && m->settled_window && m->final_list && m->settled_list && m->entries &&
         m->prompts)
         return SAT_OK;
-    return sat_fail(error, SAT_NO_MEMORY, "%.2f GB for merging %d prompts could not be had", (double)m->fixed_bytes / 1e9,
+    return sat_fail(error, SAT_NO_MEMORY, "%.2f GB of memory for merging %d prompts could not be had", (double)m->fixed_bytes / 1e9,
                     m->settings.prompts);
 }
 

@@ -15,7 +15,7 @@ sat_status pool_open(block_pool *pool, uint32_t capacity, sat_error *error)
     pool->stack = malloc((size_t)capacity * sizeof *pool->stack);
     if (!pool->stack) {
         arena_close(&pool->memory);
-        return sat_fail(error, SAT_NO_MEMORY, "a list of %u blocks could not be had", (unsigned)capacity);
+        return sat_fail(error, SAT_NO_MEMORY, "no memory for a list of %u blocks", (unsigned)capacity);
     }
     pthread_mutex_init(&pool->lock, NULL);
     pthread_cond_init(&pool->reclaimed, NULL);

@@ -111,7 +111,6 @@ sat_status output_write_json(const char *path, const segmenter *s, const volume 
                              const case_result *result, sat_error *error)
 {
     json_t *root = json_object();
-    sat_status status;
     json_object_set_new(root, "schema", json_integer(OUTPUT_SCHEMA));
     json_object_set_new(root, "program", json_string("sat3d"));
     json_object_set_new(root, "version", json_string(sat_version()));
@@ -122,10 +121,9 @@ sat_status output_write_json(const char *path, const segmenter *s, const volume 
     json_object_set_new(root, "windows", json_integer((json_int_t)result->record.windows));
     json_object_set_new(root, "windows_skipped", json_integer((json_int_t)result->record.windows_skipped));
     json_object_set_new(root, "warnings", warnings_json(result));
-    if (!root || json_object_set_new(root, "labels", labels_json(result)) != 0)
-        status = sat_fail(error, SAT_NO_MEMORY, "no memory for segmentation.json");
-    else
-        status = settings->behind ? hand_over(settings->behind, path, root, error) : json_write(path, root, JSON_AS_INSERTED, error);
+    json_object_set_new(root, "labels", labels_json(result));
+    const sat_status status =
+        settings->behind ? hand_over(settings->behind, path, root, error) : json_write(path, root, JSON_AS_INSERTED, error);
     json_decref(root);
     return status;
 }

@@ -168,7 +168,7 @@ static sat_status picture_png(const preview_content *content, preview_plane only
         cairo_status_t drawn = cairo_status(cairo);
         if (drawn == CAIRO_STATUS_SUCCESS) drawn = cairo_surface_write_to_png_stream(surface, png_add, &sink);
         if (drawn != CAIRO_STATUS_SUCCESS)
-            status = sat_fail(error, SAT_NO_MEMORY, "the preview can't be drawn: %s", cairo_status_to_string(drawn));
+            status = sat_fail(error, SAT_NO_MEMORY, "no memory for drawing the preview: %s", cairo_status_to_string(drawn));
     }
     if (status == SAT_OK)
         *png = (preview_png){sink.data, sink.bytes, layout->width, layout->height};

@@ -471,7 +471,7 @@ sat_status preview_layout_make(const preview_content *content, preview_plane onl
     else
         lay_out_panel(&p, content, only, scales);
     if (status == SAT_OK && cairo_status(p.measure) != CAIRO_STATUS_SUCCESS)
-        status = sat_fail(error, SAT_NO_MEMORY, "the preview's text can't be measured: %s",
+        status = sat_fail(error, SAT_NO_MEMORY, "no memory for measuring the preview's text: %s",
                           cairo_status_to_string(cairo_status(p.measure)));
     cairo_font_options_destroy(font);
     cairo_destroy(p.measure);

@@ -257,7 +257,7 @@ sat_status standard_make(const volume *scan, const standard_settings *settings, 
     }
     made->voxels = malloc(spaced_voxels(grid) * sizeof *made->voxels);
     if (!made->voxels) {
-        status = sat_fail(error, SAT_NO_MEMORY, "%.2f GB for the scan at %g x %g x %g mm could not be had",
+        status = sat_fail(error, SAT_NO_MEMORY, "%.2f GB of memory for the scan at %g x %g x %g mm could not be had",
                           (double)spaced_voxels(grid) * sizeof(float) / 1e9, settings->spacing_mm[0],
                           settings->spacing_mm[1], settings->spacing_mm[2]);
         goto done;

@@ -48,7 +48,7 @@ sat_status window_weights_make(const int size[3], int threads, window_weights *w
     if (!values || !line_z) {
         free(values);
         free(line_z);
-        return sat_fail(error, SAT_NO_MEMORY, "%.1f MB for the weights of a window could not be had",
+        return sat_fail(error, SAT_NO_MEMORY, "%.1f MB of memory for the weights of a window could not be had",
                         (double)window_weights_bytes(size) / 1e6);
     }
     for (int dz = 0; dz <= size[2] / 2; dz++)

@@ -54,7 +54,7 @@ sat_status windows_make(const int64_t shape[3], const int size[3], double overla
         list->shape[axis] = shape[axis];
     }
     list->boxes = malloc((size_t)total * sizeof *list->boxes);
-    if (!list->boxes) return sat_fail(error, SAT_NO_MEMORY, "a list of %lld windows could not be had", (long long)total);
+    if (!list->boxes) return sat_fail(error, SAT_NO_MEMORY, "no memory for a list of %lld windows", (long long)total);
     list->count = (size_t)total;
     size_t at = 0;
     for (int x = 0; x < list->along[0]; x++)

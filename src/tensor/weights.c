@@ -97,10 +97,10 @@ static sat_status entry_fill(weight_entry *e, const void *from, element_type typ
     e->owned = aligned_alloc(ALIGNMENT, (e->bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT);
     float *widened = NULL;
     sat_status status = SAT_OK;
-    if (!e->owned) status = sat_fail(error, SAT_NO_MEMORY, "%zu MB for the weights could not be had", e->bytes >> 20);
+    if (!e->owned) status = sat_fail(error, SAT_NO_MEMORY, "%zu MB of memory for the weights could not be had", e->bytes >> 20);
     if (status == SAT_OK && type != ELEMENT_FLOAT32 && (e->pack || e->type != type)) {
         widened = malloc(e->elements * sizeof *widened);
-        if (!widened) status = sat_fail(error, SAT_NO_MEMORY, "%zu MB for the weights could not be had", e->elements >> 18);
+        if (!widened) status = sat_fail(error, SAT_NO_MEMORY, "%zu MB of memory for the weights could not be had", e->elements >> 18);
         else elements_to_float(type, from, e->elements, widened);
     }
     if (status == SAT_OK) {
