@@ -26,12 +26,15 @@ sat_status sat_fail_in(sat_error *error, const char *path, sat_status code)
         snprintf(error->file, sizeof error->file, "%s", path);
     else
         snprintf(error->file, sizeof error->file, "...%s", path + length - room + 3);
+    /* A name may hold line feeds and what terminals take for commands; a message is one line. */
+    for (char *at = error->file; *at; at++)
+        if ((unsigned char)*at < 0x20 || *at == 0x7f) *at = '?';
     return code;
 }
 
 sat_status sat_fail_system(sat_error *error, const char *path, const char *what, int number)
 {
-    const sat_status code = number == ENOMEM || number == ENOSPC || number == EDQUOT ? SAT_NO_MEMORY : SAT_IO;
+    const sat_status code = number == ENOMEM || number == ENOSPC || number == EDQUOT || number == EFBIG ? SAT_NO_MEMORY : SAT_IO;
     sat_fail(error, code, "cannot %s: %s", what, strerror(number));
     return sat_fail_in(error, path, code);
 }

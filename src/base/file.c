@@ -1,4 +1,4 @@
-#define _DEFAULT_SOURCE /* getentropy, madvise */
+#define _GNU_SOURCE /* O_TMPFILE, getentropy, madvise */
 #include "base/file.h"
 
 #include <errno.h>
@@ -14,7 +14,7 @@
 sat_status file_map_open(const char *path, file_map *map, sat_error *error)
 {
     *map = (file_map){0};
-    const int descriptor = open(path, O_RDONLY | O_CLOEXEC);
+    const int descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a pipe without a writer is refused, not waited for */
     if (descriptor < 0) return sat_fail_system(error, path, "open", errno);
     sat_status status = SAT_OK;
     struct stat about;
@@ -49,46 +49,100 @@ void file_map_forget(const file_map *map, const void *from, size_t bytes)
     if (map->data && begin < end) madvise((void *)begin, end - begin, MADV_DONTNEED);
 }
 
-/* Opens "<folder>/.<name>.<random>.part", a file that was not there. Not mkostemps: that makes files private, and giving them
- * what the umask grants would mean to change the umask, which all threads share. */
-static int create_new(const char *path, int folder_length, char *temporary, size_t size)
+static const char ending[] = ".XXXXXX.part";
+
+/* "<folder>/.<name>.XXXXXX.part"; of a name that is almost as long as names may be, the beginning. NULL: no memory. */
+static char *temporary_name(const char *path)
 {
-    enum { TRIES = 100 };
+    enum { NAME_BYTES_MAX = 200 };
+    const char *slash = strrchr(path, '/');
+    const int folder_length = slash ? (int)(slash - path + 1) : 0;
+    const size_t size = strlen(path) + 1 + sizeof ending;
+    char *name = malloc(size);
+    if (name) snprintf(name, size, "%.*s.%.*s%s", folder_length, path, NAME_BYTES_MAX, path + folder_length, ending);
+    return name;
+}
+
+/* Six other letters in place of XXXXXX, or of those of the last time. */
+static bool name_anew(char *temporary)
+{
     static const char digits[] = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-_";
-    for (int t = 0; t < TRIES; t++) {
-        unsigned char random[6];
-        char word[sizeof random + 1] = "";
-        if (getentropy(random, sizeof random) != 0) return -1;
-        for (size_t i = 0; i < sizeof random; i++)
-            word[i] = digits[random[i] % 64];
-        snprintf(temporary, size, "%.*s.%s.%s.part", folder_length, path, path + folder_length, word);
-        const int descriptor = open(temporary, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-        if (descriptor >= 0 || errno != EEXIST) return descriptor;
+    unsigned char random[6];
+    if (getentropy(random, sizeof random) != 0) return false;
+    char *at = temporary + strlen(temporary) - strlen(ending) + 1;
+    for (size_t i = 0; i < sizeof random; i++)
+        at[i] = digits[random[i] % 64];
+    return true;
+}
+
+enum { TRIES = 100 };
+
+/* Opens a file that was not there. Not mkostemps: that makes files private, and giving them what the umask grants would mean to
+ * change the umask, which all threads share. */
+static int open_named(file_writer *w)
+{
+    for (int t = 0; t < TRIES && name_anew(w->temporary); t++) {
+        const int descriptor = open(w->temporary, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+        w->named = descriptor >= 0;
+        if (w->named || errno != EEXIST) return descriptor;
     }
     return -1;
 }
 
+/* The name under which the system has an open file. */
+enum { LINK_BYTES = 40 };
+static const char *link_of(int descriptor, char words[LINK_BYTES])
+{
+    snprintf(words, LINK_BYTES, "/proc/self/fd/%d", descriptor);
+    return words;
+}
+
+/* Where the system can (Linux, most local file systems), the file has no name until it is whole: of a program that is killed
+ * nothing is left. -1 elsewhere. */
+static int open_unnamed(const char *path)
+{
+#ifdef O_TMPFILE
+    char *folder = strdup(path), link[LINK_BYTES];
+    if (!folder) return -1;
+    char *slash = strrchr(folder, '/');
+    if (slash) slash[1] = '\0';
+    int descriptor = open(slash ? folder : ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0666);
+    free(folder);
+    if (descriptor >= 0 && access(link_of(descriptor, link), F_OK) != 0) { /* without /proc it could get no name */
+        close(descriptor);
+        descriptor = -1;
+    }
+    return descriptor;
+#else
+    (void)path;
+    return -1;
+#endif
+}
+
+/* Gives an unnamed file its temporary name, which rename then takes to the final one, whatever is there. False: see errno. */
+static bool give_name(file_writer *w)
+{
+    char link[LINK_BYTES];
+    link_of(w->descriptor, link);
+    for (int t = 0; t < TRIES && !w->named && name_anew(w->temporary); t++) {
+        w->named = linkat(AT_FDCWD, link, AT_FDCWD, w->temporary, AT_SYMLINK_FOLLOW) == 0;
+        if (!w->named && errno != EEXIST) break;
+    }
+    return w->named;
+}
+
 sat_status file_create(const char *path, file_writer *w, sat_error *error)
 {
-    *w = (file_writer){.descriptor = -1};
-    const char *slash = strrchr(path, '/');
-    const int folder_length = slash ? (int)(slash - path + 1) : 0;
-    const size_t size = strlen(path) + sizeof "..XXXXXX.part";
-    w->path = strdup(path);
-    w->temporary = malloc(size);
-    if (!w->path || !w->temporary) {
-        file_abandon(w);
-        return sat_fail_system(error, path, "write", ENOMEM);
+    *w = (file_writer){.descriptor = -1, .path = strdup(path), .temporary = temporary_name(path)};
+    int reason = ENOMEM;
+    if (w->path && w->temporary) {
+        w->descriptor = open_unnamed(path);
+        if (w->descriptor < 0) w->descriptor = open_named(w);
+        reason = errno;
     }
-    w->descriptor = create_new(path, folder_length, w->temporary, size);
-    if (w->descriptor < 0) {
-        const int reason = errno;
-        free(w->temporary); /* was not created: nothing to remove */
-        w->temporary = NULL;
-        file_abandon(w);
-        return sat_fail_system(error, path, "write", reason);
-    }
-    return SAT_OK;
+    if (w->descriptor >= 0) return SAT_OK;
+    file_abandon(w);
+    return sat_fail_system(error, path, "write", reason);
 }
 
 sat_status file_write(file_writer *w, const void *data, size_t bytes, sat_error *error)
@@ -138,14 +192,14 @@ sat_status file_commit(file_writer *w, sat_error *error)
 {
     sat_status status = SAT_OK;
     if (fsync(w->descriptor) != 0 && errno != EINVAL) status = sat_fail_system(error, w->path, "write", errno);
+    if (status == SAT_OK && !give_name(w)) status = sat_fail_system(error, w->path, "write", errno);
     if (close(w->descriptor) != 0 && status == SAT_OK) status = sat_fail_system(error, w->path, "write", errno);
     w->descriptor = -1;
     if (status == SAT_OK && rename(w->temporary, w->path) != 0)
         status = sat_fail_system(error, w->path, "write", errno);
     if (status == SAT_OK) {
+        w->named = false;
         sync_folder_of(w->path);
-        free(w->temporary);
-        w->temporary = NULL;
     }
     file_abandon(w);
     return status;
@@ -154,7 +208,7 @@ sat_status file_commit(file_writer *w, sat_error *error)
 void file_abandon(file_writer *w)
 {
     if (w->path && w->descriptor >= 0) close(w->descriptor);
-    if (w->temporary) unlink(w->temporary);
+    if (w->named) unlink(w->temporary);
     free(w->temporary);
     free(w->path);
     *w = (file_writer){.descriptor = -1};

@@ -21,12 +21,13 @@ void file_map_close(file_map *map);
  * from the file if touched): keeps a model's raw weights out of the resident memory once packed. */
 void file_map_forget(const file_map *map, const void *from, size_t bytes);
 
-/* A file in the making: written under a temporary name in the target's folder, flushed to disk and
- * renamed by file_commit; nothing is left behind by file_abandon. */
+/* A file in the making: written into the target's folder without a name, or where the system has no such files under a
+ * temporary one; flushed to disk and renamed by file_commit; nothing is left behind by file_abandon. */
 typedef struct file_writer {
     int descriptor;      /* -1 when closed */
     char *path;          /* owned; the final name */
     char *temporary;     /* owned; <folder>/.<name>.<random>.part */
+    bool named;          /* whether the file has that name; else none at all until it is committed */
     unsigned long long written_bytes;
 } file_writer;
 

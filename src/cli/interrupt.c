@@ -1,4 +1,4 @@
-#define _POSIX_C_SOURCE 200809L /* sigaction */
+#define _XOPEN_SOURCE 700 /* sigaction, SIGXFSZ */
 #include "cli/interrupt.h"
 
 #include <signal.h>
@@ -16,6 +16,7 @@ static void stop(int signal)
 void interrupt_cancels(progress *p)
 {
     watched = p;
+    signal(SIGXFSZ, SIG_IGN); /* a file that may not grow further is a failing write, with a message, like a full disk */
     struct sigaction action = {.sa_handler = stop, .sa_flags = (int)SA_RESETHAND};
     sigemptyset(&action.sa_mask);
     static const int signals[] = {SIGINT, SIGTERM};

@@ -113,6 +113,14 @@ static int unknown_verb(const char *name)
     return complain(NULL, SAT_BAD_ARGUMENT, &error);
 }
 
+static int print_version(bool verbose)
+{
+    sat_error error = {0};
+    version_print(verbose);
+    const sat_status status = flush_results(&error);
+    return status == SAT_OK ? 0 : complain(NULL, status, &error);
+}
+
 static int print_help(void)
 {
     sat_error error = {0};
@@ -135,10 +143,8 @@ int main(int count, char **arguments)
         arguments[2] = "--help";
         name = arguments[1];
     }
-    if (strcmp(name, "--version") == 0 || strcmp(name, "-V") == 0) {
-        version_print(count > 2 && (strcmp(arguments[2], "--verbose") == 0 || strcmp(arguments[2], "-v") == 0));
-        return 0;
-    }
+    if (strcmp(name, "--version") == 0 || strcmp(name, "-V") == 0)
+        return print_version(count > 2 && (strcmp(arguments[2], "--verbose") == 0 || strcmp(arguments[2], "-v") == 0));
     for (const verb *const *v = verbs; *v; v++)
         if (strcmp(name, (*v)->name) == 0) return run_verb(*v, count - 2, arguments + 2);
     return unknown_verb(name);

@@ -34,7 +34,8 @@ static void an_abandoned_file_leaves_nothing(void **state)
     file_writer w;
     assert_int_equal(file_create(path, &w, &error), SAT_OK);
     assert_int_equal(file_write(&w, "half", 4, &error), SAT_OK);
-    assert_true(file_exists(w.temporary));
+    assert_true(file_exists(w.temporary) == w.named);
+    assert_false(file_exists(path));
     char temporary[1200];
     snprintf(temporary, sizeof temporary, "%s", w.temporary);
     file_abandon(&w);
