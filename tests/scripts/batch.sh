@@ -1,0 +1,47 @@
+# Killed at random moments, a batch is completed by a second run, and no file under its final name is ever partial.
+set -eu
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+"$SAT3D_BINARY" demo "$work" >/dev/null
+mkdir "$work/scans"
+for n in 1 2 3; do cp tests/golden/pipeline/ct_ras_plain/image.nii.gz "$work/scans/case$n.nii.gz"; done
+echo 'no scan' >"$work/scans/damaged.nii"
+set -- segment "$work/scans" --model "$work/tiny.safetensors" --modality ct -p liver -p 'left kidney' --dtype f32 --overlap 0 --quiet
+sums() { (cd "$1" && find . ! -name '.*' \( -name '*.nii.gz' -o -name segmentation.json \) | sort | xargs -r sha256sum); }
+
+code=0
+start=$(date +%s%N)
+"$SAT3D_BINARY" "$@" -o "$work/whole" >"$work/table" || code=$?
+took=$((($(date +%s%N) - start) / 1000000))
+[ "$code" -eq 1 ] || { echo "exit code $code, not 1, with one damaged scan"; exit 1; }
+grep -q '4 cases: 3 segmented, 0 finished before, 1 failed' "$work/table" || { cat "$work/table"; exit 1; }
+sums "$work/whole" >"$work/expected"
+[ "$(wc -l <"$work/expected")" -eq 9 ] || { echo "9 files expected:"; cat "$work/expected"; exit 1; }
+
+for share in 31 45 55 63 70 76 82 87 92 96; do
+    "$SAT3D_BINARY" "$@" -o "$work/killed" >/dev/null 2>&1 &
+    child=$!
+    milliseconds=$((took * share / 100))
+    sleep "$((milliseconds / 1000)).$(printf %03d $((milliseconds % 1000)))"
+    kill -KILL "$child" 2>/dev/null || true
+    wait "$child" 2>/dev/null || true
+    # What has its final name is what the whole run wrote.
+    [ -d "$work/killed" ] || continue
+    sums "$work/killed" >"$work/found"
+    extra=$(grep -vxFf "$work/expected" "$work/found" || true)
+    [ -z "$extra" ] || { echo "after a kill at $milliseconds ms, not as it should be: $extra"; exit 1; }
+done
+"$SAT3D_BINARY" "$@" -o "$work/killed" >"$work/table" || true
+sums "$work/killed" | diff - "$work/expected" || { echo "the last run did not complete"; cat "$work/table"; exit 1; }
+"$SAT3D_BINARY" "$@" -o "$work/killed" >"$work/table" || true
+grep -q '4 cases: 0 segmented, 3 finished before, 1 failed' "$work/table" || { cat "$work/table"; exit 1; }
+
+# A manifest; failures of one do not stop the others; the scans' folder is untouched.
+printf '{"image": "scans/case1.nii.gz", "label": ["liver"], "modality": "ct", "dataset": "A"}\n{"image": "gone.nii"}\nbad\n' >"$work/m.jsonl"
+code=0
+"$SAT3D_BINARY" segment --manifest "$work/m.jsonl" --model "$work/tiny.safetensors" --dtype f32 --overlap 0 --json \
+    -o "$work/m" >"$work/json" 2>"$work/stderr" || code=$?
+[ "$code" -eq 1 ] && [ -f "$work/m/A/case1/liver.nii.gz" ] && [ -f "$work/m/batch.csv" ] || { cat "$work/stderr"; exit 1; }
+cmp "$work/json" "$work/m/batch.json"
+grep -q 'line 3: not valid JSON' "$work/stderr" || { cat "$work/stderr"; exit 1; }
+[ "$(find "$work/scans" | wc -l)" -eq 5 ] || { find "$work/scans"; exit 1; }
