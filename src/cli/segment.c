@@ -10,6 +10,7 @@
 #include "image/volume_file.h"
 #include "segment/case.h"
 #include "segment/modality.h"
+#include "segment/output_json.h"
 #include "segment/segmenter.h"
 
 #include <stdlib.h>
@@ -17,11 +18,11 @@
 
 typedef struct segment_settings {
     common_settings common;
-    const char *model, *modality, *prompt_file, *output, *orientation, *manifest;
+    const char *model, *modality, *prompt_file, *output, *orientation, *label_map, *statistics, *preview, *dataset, *manifest;
     option_texts prompts;
-    double overlap;
+    double overlap, threshold, minimum_volume_ml;
     int dtype, volume;
-    bool skip_air, query_cache, recursive, overwrite;
+    bool skip_air, query_cache, probabilities, largest_component, compat, recursive, overwrite;
 } segment_settings;
 
 static const char *const dtypes[] = {"bf16", "f32", NULL};
@@ -36,7 +37,25 @@ static const option segment_options[] = {
      .help = "what to segment; give it as often as you like"},
     {.name = "prompts", .kind = OPTION_TEXT, .offset = FIELD(prompt_file), .argument = "FILE", .help = "a text file with one prompt a line"},
     {.name = "output", .letter = 'o', .kind = OPTION_TEXT, .offset = FIELD(output), .argument = "FOLDER",
-     .help = "where masks and segmentation.json go (default: the scan's name with _masks)"},
+     .help = "where masks and segmentation.json go (default: the scan's name with _masks; none if there is a label map)"},
+    {.name = "label-map", .kind = OPTION_TEXT, .offset = FIELD(label_map), .argument = "FILE",
+     .help = "one .nii.gz with all labels, numbered from 1 in prompt order; names and colours for ITK-SNAP and 3D Slicer beside it"},
+    {.name = "statistics", .kind = OPTION_TEXT, .offset = FIELD(statistics), .argument = "FILE",
+     .help = "a .csv with volume, place and intensity of every label"},
+    {.name = "preview", .kind = OPTION_TEXT, .offset = FIELD(preview), .argument = "FILE",
+     .help = "a .png with three planes through what was found"},
+    {.name = "probabilities", .kind = OPTION_FLAG, .offset = FIELD(probabilities),
+     .help = "write <label>_probability.nii.gz beside each mask"},
+    {.name = "threshold", .kind = OPTION_REAL, .offset = FIELD(threshold), .argument = "P", .least = 0.001, .most = 0.999,
+     .help = "a voxel belongs to a mask if its probability is above this (default: 0.5)"},
+    {.name = "minimum-volume", .kind = OPTION_REAL, .offset = FIELD(minimum_volume_ml), .argument = "ML", .least = 0, .most = 1e9,
+     .help = "remove connected parts of a mask that are smaller (millilitres; default: 0, nothing is removed)"},
+    {.name = "largest-component", .kind = OPTION_FLAG, .offset = FIELD(largest_component),
+     .help = "keep only the largest connected part of each mask"},
+    {.name = "compat", .kind = OPTION_FLAG, .offset = FIELD(compat),
+     .help = "write what the original release writes, on its processed grid, instead of masks on the scan's"},
+    {.name = "dataset", .kind = OPTION_TEXT, .offset = FIELD(dataset), .argument = "NAME",
+     .help = "with --compat: the folder in the output folder that the release names after the dataset"},
     {.name = "dtype", .kind = OPTION_CHOICE, .offset = FIELD(dtype), .choices = dtypes,
      .help = "what the network computes in (default: bf16, twice as fast where the processor has it)"},
     {.name = "orientation", .kind = OPTION_TEXT, .offset = FIELD(orientation), .argument = "CODE",
@@ -57,7 +76,7 @@ static const option segment_options[] = {
 };
 #undef FIELD
 
-static const segment_settings segment_defaults = {.overlap = 0.5, .volume = -1, .query_cache = true};
+static const segment_settings segment_defaults = {.overlap = 0.5, .threshold = 0.5, .volume = -1, .query_cache = true};
 
 static const char *base_name(const char *path)
 {
@@ -154,16 +173,16 @@ static sat_status print_plan(const verb_call *call, const segmenter *s, const se
 
 /* ---------------------------------------------------------------- results */
 
-static sat_status print_record(const char *path, sat_error *error)
+static sat_status print_record(const segmenter *s, const volume *scan, const case_settings *settings, const case_result *result,
+                               sat_error *error)
 {
-    json_t *root = NULL;
-    sat_status status = json_read(path, &root, error);
-    char *lines = status == SAT_OK ? json_text(root, JSON_PRETTY, JSON_AS_INSERTED, NULL) : NULL;
-    if (lines) fputs(lines, stdout);
-    else if (status == SAT_OK) status = sat_fail(error, SAT_NO_MEMORY, "no memory for the result as JSON");
-    free(lines);
+    json_t *root = output_make_json(s, scan, settings, result);
+    char *lines = json_text(root, JSON_PRETTY, JSON_AS_INSERTED, NULL);
     json_decref(root);
-    return status;
+    if (!lines) return sat_fail(error, SAT_NO_MEMORY, "no memory for the result as JSON");
+    fputs(lines, stdout);
+    free(lines);
+    return SAT_OK;
 }
 
 static void print_table(const case_result *result)
@@ -175,22 +194,18 @@ static void print_table(const case_result *result)
     printf("%-*s  %12s  %12s  %s\n", (int)width, "label", "volume (ml)", "voxels", "file");
     for (int i = 0; i < result->label_count; i++) {
         const case_label *l = &result->labels[i];
-        printf("%-*s  %12.2f  %12lld  %s%s\n", (int)width, l->name, l->volume_ml, (long long)l->found.voxels, l->file,
+        printf("%-*s  %12.2f  %12lld  %s%s\n", (int)width, l->name, l->found.volume_ml, (long long)l->found.voxels, l->file,
                l->found.voxels ? "" : "  (nothing found)");
     }
 }
 
-static sat_status print_results(const verb_call *call, const case_result *result, sat_error *error)
+static void print_results(const verb_call *call, const case_result *result)
 {
-    const common_settings *common = call->settings;
     const segment_record *record = &result->record;
-    terminal_clear(call->screen);
-    if (common->json) return print_record(result->record_path, error);
     print_table(result);
     verb_say(call, 1, "%zu windows, %d passes; preparing %.1f s, prompts %.1f s (%d encoded), network %.1f s, masks %.1f s",
              record->windows - record->windows_skipped, record->passes, record->seconds_standardise, record->seconds_text,
              record->queries_encoded, record->seconds_network, record->seconds_restore);
-    return SAT_OK;
 }
 
 /* ---------------------------------------------------------------- the run */
@@ -214,37 +229,66 @@ static void say_case_warnings(const verb_call *call, const segment_work *work)
     }
 }
 
-static sat_status segment_scan(verb_call *call, segment_work *work, sat_error *error)
+/* Where the masks go, into `folder`: only what was asked for, and masks if nothing was. */
+static sat_status choose_folder(const verb_call *call, text *folder, case_settings *wanted, sat_error *error)
 {
     const segment_settings *settings = call->settings;
-    const char *scan_path = call->operands[0];
-    modality_guess guess;
-    case_settings wanted = {
-        .request = {.prompts = work->prompts.items,
-                    .prompt_count = work->prompts.count,
-                    .orientation_code = settings->orientation,
-                    .overlap = settings->overlap,
-                    .skip_air = settings->skip_air},
-        .scan_name = base_name(scan_path),
+    if (settings->output) text_add(folder, settings->output);
+    else default_folder(call->operands[0], folder);
+    if (settings->compat) wanted->compat_folder = folder->data;
+    else if (settings->output || settings->probabilities || !settings->label_map) wanted->folder = folder->data;
+    return text_check(folder, error);
+}
+
+/* What holds for every scan. */
+static case_settings common_wanted(const segment_settings *settings)
+{
+    return (case_settings){
+        .request = {.overlap = settings->overlap, .skip_air = settings->skip_air, .threshold = (float)settings->threshold},
+        .minimum_volume_ml = settings->minimum_volume_ml,
+        .largest_component = settings->largest_component,
+        .probabilities = settings->probabilities,
         .model_name = base_name(settings->model),
     };
+}
+
+static case_settings wanted_of(const verb_call *call, const prompt_list *prompts)
+{
+    const segment_settings *settings = call->settings;
+    case_settings wanted = common_wanted(settings);
+    wanted.request.prompts = prompts->items;
+    wanted.request.prompt_count = prompts->count;
+    wanted.request.orientation_code = settings->orientation;
+    wanted.label_map = settings->label_map;
+    wanted.statistics = settings->statistics;
+    wanted.preview = settings->preview;
+    wanted.compat_dataset = settings->dataset;
+    wanted.scan_path = call->operands[0];
+    wanted.scan_name = base_name(call->operands[0]);
+    return wanted;
+}
+
+static sat_status segment_scan(verb_call *call, segment_work *work, sat_error *error)
+{
+    const common_settings *common = call->settings;
+    modality_guess guess;
+    segment_plan plan;
+    case_settings wanted = wanted_of(call, &work->prompts);
     sat_status status = find_modality(call, &work->scan, &wanted.request.modality, &guess, error);
     if (guess.reason[0]) wanted.modality_note = guess.reason;
-    if (status != SAT_OK) return sat_fail_in(error, scan_path, status);
-    if (settings->common.dry_run) {
-        segment_plan plan;
+    if (status == SAT_OK) status = choose_folder(call, &work->folder, &wanted, error);
+    if (status == SAT_OK && common->dry_run) {
         status = case_plan(work->model, &work->scan, &wanted, &plan, error);
         if (status == SAT_OK) status = print_plan(call, work->model, &plan, wanted.request.prompt_count, error);
         return status;
     }
-    if (settings->output) text_add(&work->folder, settings->output);
-    else default_folder(scan_path, &work->folder);
-    status = text_check(&work->folder, error);
-    wanted.folder = work->folder.data;
     if (status == SAT_OK) status = case_run(work->model, &work->scan, &wanted, &work->result, call->progress, error);
-    if (status != SAT_OK) return sat_fail_in(error, scan_path, status);
+    if (status != SAT_OK) return sat_fail_in(error, call->operands[0], status);
     say_case_warnings(call, work);
-    return print_results(call, &work->result, error);
+    terminal_clear(call->screen);
+    if (common->json) return print_record(work->model, &work->scan, &wanted, &work->result, error);
+    print_results(call, &work->result);
+    return SAT_OK;
 }
 
 static segmenter_options options_of(const segment_settings *settings, int prompts)
@@ -262,6 +306,9 @@ static sat_status segment_many(verb_call *call, sat_error *error)
 {
     const segment_settings *settings = call->settings;
     prompt_list prompts = {0};
+    const char *single = settings->label_map ? "--label-map" : settings->statistics ? "--statistics" : settings->preview ? "--preview" : NULL;
+    if (single) return sat_fail(error, SAT_BAD_ARGUMENT, "%s names one file, for one scan; leave it out where there are several", single);
+    if (settings->compat) return sat_fail(error, SAT_BAD_ARGUMENT, "--compat is for one scan at a time");
     sat_status status = SAT_OK;
     if (!settings->manifest || settings->prompts.count || settings->prompt_file)
         status = prompts_gather(&settings->prompts, settings->prompt_file, &prompts, error);
@@ -276,7 +323,7 @@ static sat_status segment_many(verb_call *call, sat_error *error)
         .modality = settings->modality,
         .orientation = settings->orientation,
         .options = options_of(settings, 0),
-        .base = {.request = {.overlap = settings->overlap, .skip_air = settings->skip_air}, .model_name = base_name(settings->model)},
+        .base = common_wanted(settings),
     };
     if (status == SAT_OK) status = segment_batch_run(call, &wanted, error);
     prompts_free(&prompts);

@@ -67,6 +67,10 @@ sat_status nifti_writer_open_like(const char *path, const volume *scan, voxel_ty
 /* Begins a file on any grid: sform as given, qform the closest rotation (its code 0 where the grid is sheared). */
 sat_status nifti_writer_open(const char *path, const geometry *grid, voxel_type type, const nifti_write_options *options,
                              nifti_writer *w, sat_error *error);
+/* Begins a file that says nothing of position, as nibabel writes an array with an identity matrix (--compat): spacing 1,
+ * sform_code 2 with the identity, qform_code 0, no units. Every byte but the axes' lengths and the type is fixed. */
+sat_status nifti_writer_open_bare(const char *path, const int64_t shape[3], voxel_type type, const nifti_write_options *options,
+                                  nifti_writer *w, sat_error *error);
 /* Appends `count` voxels in storage order ([k][j][i], i fastest); `voxels` NULL stands for zeros, which cost next to nothing.
  * More than the header promised is SAT_BAD_ARGUMENT. */
 sat_status nifti_writer_add(nifti_writer *w, const void *voxels, size_t count, sat_error *error);

@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* volume_form.nifti_version of a NIfTI-1 header with the old field `regular` empty */
+enum { NIFTI_BARE = -1 };
 enum { FORM_SCANNER = 1, FORM_ALIGNED = 2, UNIT_MM = 2, LONGEST_NIFTI1_AXIS = 32767, DESCRIPTION_BYTES = 80 };
 
 /* ---- forms ---- */
@@ -95,7 +97,7 @@ static void put_nifti1(header_bytes *h, const int64_t shape[3], voxel_type type,
 {
     h->size = NIFTI1_VOXELS_AT;
     put_int32(h, 0, NIFTI1_HEADER_BYTES);
-    h->bytes[38] = 'r';
+    if (form->nifti_version != NIFTI_BARE) h->bytes[38] = 'r';
     for (size_t n = 0; n < 8; n++) {
         put_int16(h, 40 + 2 * n, n == 0 ? 3 : n <= 3 ? (int)shape[n - 1] : 1);
         put_float32(h, 76 + 4 * n, n <= 3 ? form->pixdim[n] : 1);
@@ -229,6 +231,13 @@ sat_status nifti_writer_open(const char *path, const geometry *grid, voxel_type 
     volume_form form;
     form_of_grid(grid, FORM_SCANNER, 1, &form);
     return open_with_form(path, grid->shape_ijk, type, &form, options, w, error);
+}
+
+sat_status nifti_writer_open_bare(const char *path, const int64_t shape[3], voxel_type type, const nifti_write_options *options,
+                                  nifti_writer *w, sat_error *error)
+{
+    volume_form form = {.nifti_version = NIFTI_BARE, .sform_code = FORM_ALIGNED, .srow_mm = {{1}, {0, 1}, {0, 0, 1}}, .pixdim = {1, 1, 1, 1}};
+    return open_with_form(path, shape, type, &form, options, w, error);
 }
 
 sat_status nifti_writer_add(nifti_writer *w, const void *voxels, size_t count, sat_error *error)

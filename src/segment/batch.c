@@ -89,7 +89,9 @@ static case_settings settings_of(const running *r, int item)
     settings.request.prompt_count = i->prompt_count;
     settings.request.modality = i->modality;
     settings.request.orientation_code = i->orientation_code;
+    settings.scan_path = i->scan_path;
     settings.scan_name = name_of(i->scan_path);
+    settings.folder = r->settings->folder; /* the case's own is below it */
     return settings;
 }
 

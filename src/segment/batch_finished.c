@@ -72,6 +72,10 @@ static json_t *wishes_json(const segmenter *s, const case_settings *settings)
     json_object_set_new(wishes, "orientation_code", optional(request->orientation_code));
     json_object_set_new(wishes, "overlap", json_real(request->overlap));
     json_object_set_new(wishes, "skip_air", json_boolean(request->skip_air));
+    json_object_set_new(wishes, "threshold", json_real((double)request->threshold));
+    json_object_set_new(wishes, "minimum_volume_ml", json_real(settings->minimum_volume_ml));
+    json_object_set_new(wishes, "largest_component", json_boolean(settings->largest_component));
+    json_object_set_new(wishes, "probabilities", json_boolean(settings->probabilities));
     return wishes;
 }
 
@@ -179,8 +183,10 @@ sat_status batch_case_end(const char *folder, const char *key, const case_result
     json_t *files = json_object(), *mark = json_object();
     int found = 0;
     for (int i = 0; i < result->label_count; i++) {
-        found += result->labels[i].found.voxels > 0;
-        json_object_set_new(files, result->labels[i].file, json_integer(file_bytes(folder, result->labels[i].file)));
+        const case_label *l = &result->labels[i];
+        found += l->found.voxels > 0;
+        json_object_set_new(files, l->file, json_integer(file_bytes(folder, l->file)));
+        if (l->probability_file[0]) json_object_set_new(files, l->probability_file, json_integer(file_bytes(folder, l->probability_file)));
     }
     char *path = output_path_in(folder, mark_name);
     sat_status status = SAT_OK;

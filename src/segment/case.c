@@ -1,21 +1,10 @@
 #include "segment/case.h"
 
-#include "image/geometry.h"
-#include "segment/output.h"
-#include "segment/output_json.h"
+#include "segment/case_files.h"
+#include "segment/case_sink.h"
 
-#include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* What one run owns. */
-typedef struct running {
-    const case_settings *settings;
-    const volume *scan;
-    case_result *result;
-    output files;
-} running;
 
 /* ---------------------------------------------------------------- results */
 
@@ -49,7 +38,7 @@ static sat_status result_open(const segment_request *request, case_result *resul
     return SAT_OK;
 }
 
-static void gather_warnings(const running *r)
+static void gather_warnings(const case_sink *r)
 {
     const unsigned bits = r->scan->warnings | r->files.warnings;
     for (unsigned bit = 1; bit < VOLUME_WARNS_END; bit <<= 1)
@@ -59,74 +48,58 @@ static void gather_warnings(const running *r)
         if (record->standard_warning_texts[i][0]) case_warn(r->result, record->standard_warning_texts[i]);
 }
 
-/* ---------------------------------------------------------------- masks as they come */
+/* ---------------------------------------------------------------- the plan */
 
-static sat_status take_begin(void *context, int prompt, sat_error *error)
+static sat_status check_settings(const case_settings *c, sat_error *error)
 {
-    running *r = context;
-    return output_begin(&r->files, prompt, error);
+    if (c->compat_folder && case_filters(c))
+        return sat_fail(error, SAT_BAD_ARGUMENT, "--compat writes what the release writes, which removes nothing: leave out "
+                        "--minimum-volume and --largest-component, or --compat");
+    if (c->probabilities && !c->folder)
+        return sat_fail(error, SAT_BAD_ARGUMENT, "--probabilities needs a folder for its files; give -o");
+    if (c->compat_folder && !c->scan_name) return sat_fail(error, SAT_BAD_ARGUMENT, "--compat needs the scan's name");
+    return SAT_OK;
 }
 
-static sat_status take_mask(void *context, const uint8_t *mask, size_t voxels, sat_error *error)
+/* The request with what this level holds beside the scan. `processed` as planned, an upper bound. */
+static segment_request full_request(const segmenter *s, const volume *scan, const case_settings *c, const int64_t processed[3])
 {
-    running *r = context;
-    return output_mask(&r->files, mask, voxels, error);
+    segment_request request = c->request;
+    request.probabilities = case_wants_probabilities(c);
+    request.beside_bytes += case_sink_bytes(c, scan, processed, segmenter_threads(s));
+    return request;
 }
 
-static sat_status take_nothing(void *context, size_t voxels, sat_error *error)
+sat_status case_plan(segmenter *s, const volume *scan, const case_settings *settings, segment_plan *plan, sat_error *error)
 {
-    running *r = context;
-    return output_mask(&r->files, NULL, voxels, error);
-}
-
-static sat_status take_end(void *context, int prompt, const restore_found *found, sat_error *error)
-{
-    running *r = context;
-    case_label *label = &r->result->labels[prompt];
-    label->found = *found;
-    label->volume_ml = (double)found->voxels * fabs(affine_determinant(r->scan->grid.voxel_to_world)) / 1000.0;
-    return output_end(&r->files, error);
+    sat_status status = check_settings(settings, error);
+    if (status != SAT_OK) return status;
+    if (segmenter_plan(s, scan, &settings->request, plan, NULL) == SAT_BAD_INPUT) /* for the grid */
+        return segmenter_plan(s, scan, &settings->request, plan, error);
+    const segment_request request = full_request(s, scan, settings, plan->grid.shape_xyz);
+    return segmenter_plan(s, scan, &request, plan, error);
 }
 
 /* ---------------------------------------------------------------- the run */
 
-sat_status case_plan(segmenter *s, const volume *scan, const case_settings *settings, segment_plan *plan, sat_error *error)
-{
-    return segmenter_plan(s, scan, &settings->request, plan, error);
-}
-
-static sat_status open_files(segmenter *s, running *r, sat_error *error)
-{
-    const segment_request *request = &r->settings->request;
-    const sat_status status = output_open(r->settings->folder, request->prompts, request->prompt_count, r->scan,
-                                          segmenter_threads(s), r->settings->behind, &r->files, error);
-    for (int i = 0; i < r->result->label_count && status == SAT_OK && r->settings->folder; i++)
-        snprintf(r->result->labels[i].file, sizeof r->result->labels[i].file, "%s", r->files.names[i]);
-    return status;
-}
-
-/* After all masks: what sums them up, the side-car last. */
-static sat_status write_summaries(segmenter *s, running *r, sat_error *error)
-{
-    if (!r->settings->folder) return SAT_OK;
-    r->result->record_path = output_path_in(r->settings->folder, "segmentation.json");
-    if (!r->result->record_path) return sat_fail(error, SAT_NO_MEMORY, "no memory for a file's name");
-    return output_write_json(r->result->record_path, s, r->scan, r->settings, r->result, error);
-}
-
 sat_status case_run(segmenter *s, const volume *scan, const case_settings *settings, case_result *result, progress *watch,
                     sat_error *error)
 {
-    running r = {.settings = settings, .scan = scan, .result = result};
+    case_sink sink = {0};
+    segment_plan plan;
     sat_status status = result_open(&settings->request, result, error);
-    if (status == SAT_OK) status = open_files(s, &r, error);
-    const segment_sink sink = {
-        .context = &r, .begin = take_begin, .slices = {.context = &r, .mask = take_mask, .nothing = take_nothing}, .end = take_end};
-    if (status == SAT_OK) status = segmenter_run(s, scan, &settings->request, &sink, &result->record, watch, error);
+    if (status == SAT_OK) status = case_plan(s, scan, settings, &plan, error);
+    if (status == SAT_OK) status = case_sink_open(settings, scan, segmenter_threads(s), result, &sink, error);
     if (status == SAT_OK) {
-        gather_warnings(&r);
-        status = write_summaries(s, &r, error);
+        const segment_request request = full_request(s, scan, settings, plan.grid.shape_xyz);
+        const segment_sink slices = case_sink_slices(&sink);
+        status = segmenter_run(s, scan, &request, &slices, &result->record, watch, error);
     }
-    output_close(&r.files);
+    if (status == SAT_OK && settings->compat_folder) status = compat_end(&sink.release, error);
+    if (status == SAT_OK) {
+        gather_warnings(&sink);
+        status = case_files_write(s, scan, settings, &sink.map, result, error);
+    }
+    case_sink_close(&sink);
     return status;
 }

@@ -7,30 +7,53 @@
 
 #include "base/error.h"
 #include "base/progress.h"
+#include "image/components.h"
 #include "image/volume.h"
+#include "segment/output.h"
 #include "segment/segmenter.h"
-#include "text/file_name.h"
+#include "segment/statistics.h"
 
-/* What is wanted. All borrowed for the call. A zeroed one with request filled computes and writes nothing. */
+/* What is wanted. All borrowed for the call. A zeroed one with request filled computes, measures and writes nothing. */
 typedef struct case_settings {
-    segment_request request;
-    const char *folder;        /* masks and segmentation.json go here; made if need be; NULL: none are written */
-    const char *scan_name;     /* for the side-car: the scan's file name without folders                      */
-    const char *model_name;    /* likewise the model's                                                         */
-    const char *modality_note; /* how the modality was found, or NULL                                          */
-    struct batch_files *behind; /* NULL: files are written at once; else masks and, last, the side-car are handed to this, and
-                                 * the case is finished when batch_files_wait says so (segment/batch_writer.h)                 */
+    segment_request request;      /* probabilities is case_run's business, and it adds to beside_bytes                   */
+
+    /* What of a mask stays (components.h); off when zeroed. What went is told for each label. */
+    double minimum_volume_ml;     /* connected parts smaller than this go                                              */
+    bool largest_component;       /* all but the largest connected part go                                             */
+
+    /* Files. Each is optional and independent of the others. */
+    const char *folder;           /* one mask for each label, and segmentation.json; made if need be                   */
+    bool probabilities;           /* <label>_probability.nii.gz too; needs folder                                      */
+    const char *label_map;        /* .nii or .nii.gz with all labels (label_map.h), with .txt for ITK-SNAP and .ctbl for 3D
+                                     Slicer beside it, and, without folder, .json as segmentation.json                 */
+    const char *statistics;       /* .csv, a line for each label                                                       */
+    const char *preview;          /* .png                                                                              */
+    const char *compat_folder;    /* what the original release writes (compat.h); goes without filters                 */
+    const char *compat_dataset;   /* the dataset's folder in it; NULL: none                                            */
+
+    const segment_sink *also;     /* gets the final masks, too, slice by slice; its slices.nothing must be there, its
+                                     `again`, `processed`, `merged` are not called; NULL: nobody                       */
+
+    const char *scan_path;        /* no output may have this name; NULL: not from a file                               */
+    /* For the side-car. */
+    const char *scan_name;        /* the scan's file name without folders; NULL: not told                              */
+    const char *model_name;       /* likewise the model's                                                              */
+    const char *modality_note;    /* how the modality was found, or NULL                                               */
+
+    struct batch_files *behind;   /* NULL: files are written at once; else masks and, last, the side-car are handed to this,
+                                     and the case is finished when batch_files_wait says so (segment/batch_writer.h)    */
 } case_settings;
 
 /* What was found for a prompt; the label at index n has id n + 1. */
 typedef struct case_label {
-    const char *name;             /* the prompt as the user spelt it; borrowed from the request */
-    char file[FILE_NAME_MAX + 8]; /* the mask's name within the folder                          */
-    restore_found found;
-    double volume_ml;
+    const char *name;                          /* the prompt as the user spelt it; borrowed from the request */
+    char file[OUTPUT_NAME_MAX];                /* the mask's name within the folder; "" when none is written */
+    char probability_file[OUTPUT_NAME_MAX];    /* likewise                                                   */
+    label_statistics found;                    /* after what was removed                                     */
+    components_report parts;                   /* of the mask before; zero when nothing was asked            */
 } case_label;
 
-enum { CASE_WARNINGS = 32 };
+enum { CASE_WARNINGS = 64 };
 
 typedef struct case_result {
     case_label *labels; /* owned; one for each prompt, in order */
@@ -45,12 +68,13 @@ typedef struct case_result {
 sat_status case_plan(segmenter *s, const volume *scan, const case_settings *settings, segment_plan *plan, sat_error *error);
 
 /* Segments the scan and writes what is wanted. Every file appears only when it is whole, the side-car last: where it is, the
- * case is finished.
+ * case is finished. No bit of any file depends on the number of threads.
  *
  * result   out; case_result_free it, after a failure too
  * watch    progress and cancelling; may be NULL
  *
- * Fails as segmenter_run, and with SAT_IO. Not to be called twice at once on one segmenter. */
+ * Fails as segmenter_run, with SAT_IO, and with SAT_BAD_ARGUMENT for settings that contradict each other. Not to be called
+ * twice at once on one segmenter. */
 sat_status case_run(segmenter *s, const volume *scan, const case_settings *settings, case_result *result, progress *watch,
                     sat_error *error);
 

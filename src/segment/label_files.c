@@ -11,7 +11,6 @@
 
 enum {
     LABELS_MOST = 65535,        /* ids of a uint16 map                                                              */
-    SLICER_LABELS_MOST = 32768, /* MaximumColorID of vtkMRMLColorTableStorageNode                                   */
     NAME_BYTES = 400,           /* of a name in a line: Slicer reads lines of 1023 bytes                            */
     LINE_BYTES = NAME_BYTES + 64,
 };
@@ -99,7 +98,7 @@ static char for_slicer(char c) { return (unsigned char)c <= 0x20 || c == 0x7F ||
 sat_status label_files_write_slicer(const char *path, const char *const *names, const colour *colours, int count,
                                     sat_error *error)
 {
-    const sat_status status = check_count(count, SLICER_LABELS_MOST, error);
+    const sat_status status = check_count(count, LABEL_FILES_SLICER_MOST, error);
     if (status != SAT_OK) return status;
     text out = text_open(4096 + (size_t)count * LINE_BYTES);
     text_format(&out, "# Color table file by sat3d\n# %d values\n0 Background 0 0 0 0\n", count + 1);

@@ -14,6 +14,8 @@
 sat_status label_files_write_itksnap(const char *path, const char *const *names, const colour *colours, int count,
                                      sat_error *error);
 
+enum { LABEL_FILES_SLICER_MOST = 32768 }; /* MaximumColorID of vtkMRMLColorTableStorageNode */
+
 /* 3D Slicer's colour table (.ctbl; drag it into Slicer with the label map). Blanks in names become underscores, as Slicer
  * writes them itself. Slicer reads ids up to 32768: more fail with SAT_BAD_ARGUMENT. */
 sat_status label_files_write_slicer(const char *path, const char *const *names, const colour *colours, int count,

@@ -129,6 +129,7 @@ sat_status merge_open(const merge_settings *settings, merge **opened, sat_error 
     if (!m) return sat_fail(error, SAT_NO_MEMORY, "no memory is left");
     m->settings = *settings;
     m->largest_of_rows = merge_largest_of_rows_best();
+    if (!(settings->threshold > 0)) m->settings.threshold = MERGE_THRESHOLD;
     m->block_count = blocks_along(settings->windows, m->blocks);
     m->fixed_bytes = plan.fixed_bytes;
     const size_t budget = settings->budget_bytes < plan.dense_bytes ? settings->budget_bytes : plan.dense_bytes;
@@ -204,6 +205,8 @@ void merge_usage_now(const merge *m, merge_usage *usage)
 
 void merge_blocks(const merge *m, int64_t blocks[3]) { memcpy(blocks, m->blocks, sizeof m->blocks); }
 
+float merge_threshold(const merge *m) { return m->settings.threshold; }
+
 const int64_t *merge_shape(const merge *m) { return m->settings.windows->shape; }
 
 const float *merge_block(const merge *m, int prompt, int64_t bx, int64_t by, int64_t bz)
@@ -213,20 +216,38 @@ const float *merge_block(const merge *m, int prompt, int64_t bx, int64_t by, int
     return entry ? pool_block(m, entry) : NULL;
 }
 
-int64_t merge_dense(const merge *m, int prompt, float *probability, uint8_t *mask)
+/* One block into dense arrays. Returns its mask voxels. */
+static int64_t spread_block(const merge *m, const float *block, const int64_t first[3], float *probability, uint8_t *mask)
 {
     const int64_t *shape = merge_shape(m);
+    const float threshold = m->settings.threshold;
     int64_t found = 0;
-    for (int64_t x = 0; x < shape[0]; x++)
-        for (int64_t y = 0; y < shape[1]; y++)
-            for (int64_t z = 0; z < shape[2]; z++) {
-                const float *block = merge_block(m, prompt, x / MERGE_BLOCK_X, y / MERGE_BLOCK_Y, z / MERGE_BLOCK_Z);
-                const int64_t inside = (x % MERGE_BLOCK_X * MERGE_BLOCK_Y + y % MERGE_BLOCK_Y) * MERGE_BLOCK_Z + z % MERGE_BLOCK_Z;
-                const float p = block ? block[inside] : 0;
-                const int64_t at = (x * shape[1] + y) * shape[2] + z;
-                if (probability) probability[at] = p;
-                if (mask) mask[at] = p > MERGE_THRESHOLD;
-                found += p > MERGE_THRESHOLD;
+    for (int64_t x = first[0]; x < first[0] + MERGE_BLOCK_X && x < shape[0]; x++)
+        for (int64_t y = first[1]; y < first[1] + MERGE_BLOCK_Y && y < shape[1]; y++) {
+            const float *row = block + ((x - first[0]) * MERGE_BLOCK_Y + y - first[1]) * MERGE_BLOCK_Z;
+            const int64_t at = (x * shape[1] + y) * shape[2] + first[2];
+            for (int64_t z = 0; z < MERGE_BLOCK_Z && first[2] + z < shape[2]; z++) {
+                if (probability) probability[at + z] = row[z];
+                if (mask) mask[at + z] = row[z] > threshold;
+                found += row[z] > threshold;
+            }
+        }
+    return found;
+}
+
+int64_t merge_dense(const merge *m, int prompt, float *probability, uint8_t *mask)
+{
+    const int64_t *shape = merge_shape(m), *n = m->blocks;
+    const size_t voxels = (size_t)shape[0] * (size_t)shape[1] * (size_t)shape[2];
+    if (probability) memset(probability, 0, voxels * sizeof *probability);
+    if (mask) memset(mask, 0, voxels);
+    int64_t found = 0;
+    for (int64_t x = 0; x < n[0]; x++)
+        for (int64_t y = 0; y < n[1]; y++)
+            for (int64_t z = 0; z < n[2]; z++) {
+                const float *block = merge_block(m, prompt, x, y, z);
+                const int64_t first[3] = {x * MERGE_BLOCK_X, y * MERGE_BLOCK_Y, z * MERGE_BLOCK_Z};
+                if (block) found += spread_block(m, block, first, probability, mask);
             }
     return found;
 }

@@ -30,7 +30,7 @@
 
 enum { MERGE_BLOCK_X = 16, MERGE_BLOCK_Y = 16, MERGE_BLOCK_Z = 8, MERGE_BLOCK_VOXELS = 2048 };
 #define MERGE_TOLERANCE 1e-5f
-#define MERGE_THRESHOLD 0.5f /* strictly above is mask */
+#define MERGE_THRESHOLD 0.5f /* strictly above is mask, unless the settings say otherwise */
 
 typedef struct merge_settings {
     const window_list *windows;      /* borrowed until merge_close                                              */
@@ -40,7 +40,9 @@ typedef struct merge_settings {
     int prompts;
     size_t budget_bytes;             /* of everything below merge_open, pool and tables; from merge_plan_make   */
     float tolerance;                 /* MERGE_TOLERANCE; 0 keeps every probability > 0                          */
-    bool keep_probabilities;         /* false: only masks are wanted, so blocks that cannot reach one are freed */
+    float threshold;                 /* strictly above is mask; 0: MERGE_THRESHOLD                              */
+    bool keep_probabilities;         /* false: only masks are wanted, and probabilities within them, so blocks
+                                        that cannot reach one are freed                                         */
     int threads;
 } merge_settings;
 
@@ -104,6 +106,8 @@ void merge_blocks(const merge *m, int64_t blocks[3]);
 /* A complete prompt's probabilities in block (bx, by, bz): [16][16][8], x y z; NULL: nothing above the tolerance, or
  * nothing that can reach a mask. Voxels beyond the volume are 0. */
 const float *merge_block(const merge *m, int prompt, int64_t bx, int64_t by, int64_t bz);
+/* What is mask: strictly above. */
+float merge_threshold(const merge *m);
 /* The volume's shape, as in the window list. */
 const int64_t *merge_shape(const merge *m);
 

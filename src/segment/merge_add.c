@@ -110,7 +110,7 @@ static bool finish_block(const merge *m, size_t b, float *sums)
             float *s = sums + (x * MERGE_BLOCK_Y + y) * MERGE_BLOCK_Z;
             for (int z = 0; z < inside[2]; z++) {
                 s[z] = w[z] > 0 ? s[z] / w[z] : 0;
-                hot |= s[z] > MERGE_THRESHOLD;
+                hot |= s[z] > m->settings.threshold;
             }
         }
     return hot;
@@ -129,11 +129,12 @@ static bool hot_around(const merge *m, const _Atomic uint32_t *entries, size_t b
 }
 
 /* For masks a block can go when neither it nor a neighbour is hot. On the way back a voxel is a weighted mean (weights >= 0
- * that sum to 1, rounded in float64, then to float32) of the 2 x 2 x 2 voxels around a point. To exceed 0.5 it
- * needs one of them above 0.5: eight values <= 0.5 give at most 0.5 * (1 + 1e-15), which float32 rounds to 0.5. The eight lie
- * within one voxel of each other, so all that are read together with a voxel > 0.5 lie in its block or a neighbour,
- * and those stay. Reading a freed block as 0 only lowers means that could not reach 0.5 anyway. Blocks must be final all
- * around: a neighbour that still grows may become hot. */
+ * that sum to 1, rounded in float64, then to float32) of the 2 x 2 x 2 voxels around a point. To exceed the threshold t (a
+ * float32) it needs one of them above t: eight values <= t give at most t * (1 + 1e-15), which float32 rounds to t. The
+ * eight lie within one voxel of each other, so all that are read together with a voxel > t lie in its block or a neighbour,
+ * and those stay: not only masks are as if nothing was freed, but the probabilities within them, too. Reading a freed block
+ * as 0 only lowers means that could not reach t anyway. Blocks must be final all around: a neighbour that still grows may
+ * become hot. */
 static void free_cold(merge *m, int prompt, size_t settled)
 {
     enum { PORTION = 256 };

@@ -11,7 +11,7 @@
 
 enum { BLOCK_BYTES = MERGE_BLOCK_VOXELS * (int)sizeof(float) };
 
-/* A block's entry of a prompt: 0 for none, else its number in the pool + 1, and a bit for "some voxel > 0.5", set
+/* A block's entry of a prompt: 0 for none, else its number in the pool + 1, and a bit for "some voxel above the threshold", set
  * when the block's last window is done. */
 #define ENTRY_HOT 0x80000000u
 #define ENTRY_NUMBER 0x7fffffffu

@@ -29,6 +29,7 @@ typedef struct worker {
     const struct restore *owner;
     const merge *merged;
     int prompt;
+    float threshold;
 } worker;
 
 struct restore {
@@ -270,7 +271,7 @@ static void note_row(restore_found *found, const uint8_t *mask, int count, int64
 }
 
 /* Writes a tile into the slab; `values` NULL: zeros. */
-static void store_tile(restore *r, const resample_tile *tile, const float *values, restore_found *found)
+static void store_tile(restore *r, const resample_tile *tile, const float *values, float threshold, restore_found *found)
 {
     const size_t ni = (size_t)r->map.output_shape[0], nj = (size_t)r->map.output_shape[1];
     const int count = tile->count[0];
@@ -285,7 +286,7 @@ static void store_tile(restore *r, const resample_tile *tile, const float *value
             }
             const float *p = values + ((size_t)s * (size_t)r->map.tile[1] + (size_t)c) * (size_t)r->map.tile[0];
             for (int n = 0; n < count; n++)
-                mask[n] = p[n] > MERGE_THRESHOLD;
+                mask[n] = p[n] > threshold;
             if (r->probability) memcpy(r->probability + at, p, (size_t)count * sizeof *p);
             note_row(found, mask, count, tile->first[0], tile->first[1] + c, tile->first[2] + s);
         }
@@ -306,7 +307,7 @@ static bool run_slab(restore *r, int64_t slab)
         resample_tile tile;
         resample_tile_at(map, slab * map->tiles[0] * map->tiles[1] + place, &tile);
         const bool some = resample_tile_run(map, r->kernels, &tile, fetch_blocks, w, w->scratch, w->tile, column_pitch, slice_pitch);
-        if (some || r->dirty[place]) store_tile(r, &tile, some ? w->tile : NULL, &w->found);
+        if (some || r->dirty[place]) store_tile(r, &tile, some ? w->tile : NULL, w->threshold, &w->found);
         r->dirty[place] = some;
         computed |= some;
     }
@@ -354,6 +355,7 @@ sat_status restore_prompt(restore *r, const merge *merged, int prompt, const res
     for (int t = 0; t < r->threads; t++) {
         r->workers[t].merged = merged;
         r->workers[t].prompt = prompt;
+        r->workers[t].threshold = merge_threshold(merged);
         r->workers[t].found = nothing_found;
     }
     const bool any = find_block_box(merged, prompt, r->block_box);

@@ -114,7 +114,7 @@ static sat_status plan_bytes_of(segmenter *s, const window_list *windows, const 
     out->windows = windows->count;
     out->network_bytes = network_bytes(s->net) + window_weights_bytes(s->model->window) + window_voxels(s) * sizeof(float) +
                           (uint64_t)s->options.threads * slab_floats(s) * sizeof(float);
-    out->restore_bytes = restore_bytes(&out->grid, false, s->options.threads);
+    out->restore_bytes = restore_bytes(&out->grid, request->probabilities != SEGMENT_NO_PROBABILITIES, s->options.threads);
     out->other_bytes = program_bytes + request->beside_bytes + (uint64_t)request->prompt_count *
                                             (uint64_t)(s->model->vision.text_width + 2 * s->model->vision.features[0]) * sizeof(float);
     out->operations_per_window = operations(network_image_plan(s->net));
@@ -275,6 +275,8 @@ static sat_status run_open_merge(run *r, sat_error *error)
         .prompts = r->request->prompt_count,
         .budget_bytes = (size_t)r->record->plan.merge_bytes,
         .tolerance = MERGE_TOLERANCE,
+        .threshold = r->request->threshold,
+        .keep_probabilities = r->request->probabilities == SEGMENT_EVERYWHERE,
         .threads = s->options.threads,
     };
     if (status == SAT_OK) status = merge_open(&settings, &r->merged, error);
@@ -346,6 +348,19 @@ static sat_status run_window(run *r, size_t window, sat_error *error)
     return status == SAT_OK ? progress_check(r->watch, error) : status;
 }
 
+static sat_status restore_one(run *r, restore *back, int prompt, const segment_sink *sink, sat_error *error)
+{
+    sat_status status = sink->merged ? sink->merged(sink->context, prompt, r->merged, error) : SAT_OK;
+    if (!sink->begin) return status;
+    do {
+        restore_found found = {0};
+        if (status == SAT_OK) status = sink->begin(sink->context, prompt, error);
+        if (status == SAT_OK) status = restore_prompt(back, r->merged, prompt, &sink->slices, &found, error);
+        if (status == SAT_OK) status = sink->end(sink->context, prompt, &found, error);
+    } while (status == SAT_OK && sink->again && sink->again(sink->context, prompt));
+    return status;
+}
+
 static sat_status run_restore(run *r, const segment_sink *sink, sat_error *error)
 {
     const double begin = clock_seconds();
@@ -354,10 +369,7 @@ static sat_status run_restore(run *r, const segment_sink *sink, sat_error *error
     progress_begin(r->watch, "writing masks", (uint64_t)r->request->prompt_count);
     for (int p = 0; p < r->request->prompt_count && status == SAT_OK; p++) {
         if (!merge_complete(r->merged, p)) continue;
-        restore_found found = {0};
-        status = sink->begin(sink->context, p, error);
-        if (status == SAT_OK) status = restore_prompt(back, r->merged, p, &sink->slices, &found, error);
-        if (status == SAT_OK) status = sink->end(sink->context, p, &found, error);
+        status = restore_one(r, back, p, sink, error);
         merge_release(r->merged, p);
         progress_add(r->watch, 1);
         if (status == SAT_OK) status = progress_check(r->watch, error);
@@ -388,11 +400,14 @@ sat_status segmenter_run(segmenter *s, const volume *scan, const segment_request
                          segment_record *record, progress *watch, sat_error *error)
 {
     *record = (segment_record){0};
+    if (request->threshold != 0 && !(request->threshold >= 0.001f && request->threshold <= 0.999f))
+        return sat_fail(error, SAT_BAD_ARGUMENT, "a threshold of %g makes no masks; give one from 0.001 to 0.999", (double)request->threshold);
     run r = {.s = s, .request = request, .scan = scan, .watch = watch, .record = record, .shown = SIZE_MAX};
     sat_status status = segmenter_plan(s, scan, request, &record->plan, error);
     if (status == SAT_OK) status = run_take_memory(&r, error);
     if (status == SAT_OK) status = run_text(&r, error);
     if (status == SAT_OK) status = run_standardise(&r, error);
+    if (status == SAT_OK && sink->processed) status = sink->processed(sink->context, &r.standard, error);
     if (status == SAT_OK) status = run_open_merge(&r, error);
     if (status == SAT_OK) status = run_passes(&r, sink, error);
     progress_end(watch);

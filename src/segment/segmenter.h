@@ -8,6 +8,7 @@
 #include "base/progress.h"
 #include "image/volume.h"
 #include "model/model_file.h"
+#include "segment/merge.h"
 #include "segment/restore.h"
 #include "segment/standardise.h"
 #include "tensor/element.h"
@@ -34,6 +35,13 @@ element_type segmenter_type(const segmenter *s);
 int segmenter_threads(const segmenter *s);
 const model_file *segmenter_model(const segmenter *s);
 
+/* Which probabilities a sink may ask for; more takes more memory. */
+typedef enum segment_probabilities {
+    SEGMENT_NO_PROBABILITIES, /* restore_sink.probability is NULL                                                          */
+    SEGMENT_WITHIN_MASKS,     /* right where the mask is; elsewhere right or 0                                             */
+    SEGMENT_EVERYWHERE,       /* right everywhere, to MERGE_TOLERANCE                                                      */
+} segment_probabilities;
+
 typedef struct segment_request {
     const char *const *prompts;   /* as the user spelt them; lower-cased inside, as the release does             */
     int prompt_count;
@@ -41,6 +49,8 @@ typedef struct segment_request {
     const char *orientation_code; /* NULL: "RAS"                                                                */
     double overlap;               /* of windows; 0.5 is the release's                                           */
     bool skip_air;                /* leave out windows of a ct with nothing but air (changes results: docs/segment.md) */
+    float threshold;              /* strictly above is mask; 0: 0.5. From 0.001 to 0.999                         */
+    segment_probabilities probabilities;
     uint64_t beside_bytes;        /* what the caller holds or takes meanwhile, such as a batch's next scan: counted in the plan */
 } segment_request;
 
@@ -63,9 +73,13 @@ sat_status segmenter_plan(segmenter *s, const volume *scan, const segment_reques
  * ascending order within a pass. A status other than SAT_OK stops the run and is returned. */
 typedef struct segment_sink {
     void *context;
-    sat_status (*begin)(void *context, int prompt, sat_error *error);
+    sat_status (*begin)(void *context, int prompt, sat_error *error); /* NULL: no way back, only the two at the end are called */
     restore_sink slices;          /* its context is passed to its functions                                     */
     sat_status (*end)(void *context, int prompt, const restore_found *found, sat_error *error);
+    bool (*again)(void *context, int prompt); /* after end: true for begin, slices and end once more; NULL: never */
+    /* What lies on the processed grid, for those who want that; may be NULL. */
+    sat_status (*processed)(void *context, const standard_scan *scan, sat_error *error);           /* once, before the windows */
+    sat_status (*merged)(void *context, int prompt, const merge *merged, sat_error *error);        /* before begin             */
 } segment_sink;
 
 /* What was done, for the side-car and reports. */

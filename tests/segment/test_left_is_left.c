@@ -71,7 +71,7 @@ static void through_the_library(const phantom *p)
     check(volume_read(path, -1, &scan, &error), &error);
     masks m = {.voxels = volume_voxels(&scan)};
     const segment_request request = {.prompts = phantom_prompts, .prompt_count = STRUCTURES, .modality = "mri", .overlap = 0.5};
-    const segment_sink sink = {&m, keep_begin, {.context = &m, .mask = keep_slices}, keep_end};
+    const segment_sink sink = {.context = &m, .begin = keep_begin, .slices = {.context = &m, .mask = keep_slices}, .end = keep_end};
     check(segmenter_run(model, &scan, &request, &sink, &record, NULL, &error), &error);
     for (int s = 0; s < STRUCTURES; s++) {
         double middle_mm[3];

@@ -17,12 +17,12 @@ typedef struct planted {
     merge *m;
 } planted;
 
-static void plant(const int64_t shape[3], const float *dense, bool keep, planted *p)
+static void plant(const int64_t shape[3], const float *dense, bool keep, float threshold, planted *p)
 {
     assert_int_equal(windows_make(shape, window_size, 0.5, &p->windows, NULL), SAT_OK);
     assert_int_equal(window_weights_make(window_size, 1, &p->weights, NULL), SAT_OK);
     const merge_settings settings = {.windows = &p->windows, .weights = &p->weights, .prompts = 1, .budget_bytes = (size_t)1 << 27,
-                                     .tolerance = keep ? 0 : MERGE_TOLERANCE, .keep_probabilities = keep, .threads = 2};
+                                     .tolerance = keep ? 0 : MERGE_TOLERANCE, .threshold = threshold, .keep_probabilities = keep, .threads = 2};
     assert_int_equal(merge_open(&settings, &p->m, NULL), SAT_OK);
     float *patch = malloc(32 * 32 * 16 * sizeof *patch);
     for (size_t w = 0; w < p->windows.count; w++) {
@@ -130,7 +130,7 @@ static void a_planted_mask_returns_to_its_side_in_all_48_orientations(void **sta
             scan.voxels[n] = (float)((value - 50) / 150);
         }
         planted p;
-        plant(scan.grid.shape_xyz, scan.voxels, true, &p);
+        plant(scan.grid.shape_xyz, scan.voxels, true, 0, &p);
         restore *back;
         assert_int_equal(restore_open(&scan.grid, true, 2, &back, NULL), SAT_OK);
         collected c = {.mask = malloc(voxels), .probability = malloc(voxels * sizeof(float)), .calls_left = -1};
@@ -219,36 +219,40 @@ static void masks_are_the_same_from_sparse_blocks_and_with_any_threads(void **st
 {
     (void)state;
     const double (*const affines[])[4] = {straight, oblique, fitting};
-    for (int kind = 0; kind < 6; kind++) {
+    for (int kind = 0; kind < 18; kind++) { /* three affines, two images, three thresholds */
+        const bool smooth = kind % 6 < 3;
+        const float threshold = kind < 6 ? 0 : kind < 12 ? 0.3f : 0.8f;
         const int64_t shape[3] = {120, 115, kind % 3 == 2 ? 33 : 60};
         const standard_grid grid = grid_of(affines[kind % 3], shape, 2);
-        float *dense = kind < 3 ? blobs(grid.shape_xyz) : sparks(grid.shape_xyz);
+        float *dense = smooth ? blobs(grid.shape_xyz) : sparks(grid.shape_xyz);
         const size_t voxels = voxels_of(shape);
         planted all, masks;
-        plant(grid.shape_xyz, dense, true, &all);
-        plant(grid.shape_xyz, dense, false, &masks);
-        collected c[4];
-        restore_found found[4];
-        const int threads[4] = {1, 2, 7, 2};
-        for (int n = 0; n < 4; n++) {
+        plant(grid.shape_xyz, dense, true, threshold, &all);
+        plant(grid.shape_xyz, dense, false, threshold, &masks);
+        collected c[5];
+        restore_found found[5];
+        const int threads[5] = {1, 2, 7, 2, 2};
+        for (int n = 0; n < 5; n++) {
             c[n] = (collected){.mask = malloc(voxels), .probability = malloc(voxels * sizeof(float)), .calls_left = -1};
             restore *back;
-            assert_int_equal(restore_open(&grid, n < 3, threads[n], &back, NULL), SAT_OK);
+            assert_int_equal(restore_open(&grid, n != 3, threads[n], &back, NULL), SAT_OK);
             const restore_sink probabilities = {&c[n], take_mask, take_probability, NULL}, sparse = {&c[n], take_mask, NULL, take_zeros};
             for (int again = 0; again < 2; again++) { /* the buffers are clean for the second prompt */
                 c[n].at = c[n].at_probability = c[n].zeros = 0;
-                assert_int_equal(restore_prompt(back, n < 3 ? all.m : masks.m, 0, n < 3 ? &probabilities : &sparse, &found[n], NULL), SAT_OK);
+                assert_int_equal(restore_prompt(back, n < 3 ? all.m : masks.m, 0, n != 3 ? &probabilities : &sparse, &found[n], NULL), SAT_OK);
                 assert_int_equal(c[n].at, voxels);
             }
             restore_close(back);
         }
-        assert_true(kind < 3 ? found[0].voxels > 1000 && c[3].zeros > 0 : found[0].voxels > 0);
-        for (int n = 1; n < 4; n++) {
+        assert_true(smooth ? found[0].voxels > 1000 && c[3].zeros > 0 : found[0].voxels > 0);
+        for (int n = 1; n < 5; n++) {
             assert_memory_equal(c[0].mask, c[n].mask, voxels);
             assert_memory_equal(&found[0], &found[n], sizeof found[0]);
             if (n < 3) assert_memory_equal(c[0].probability, c[n].probability, voxels * sizeof(float));
         }
-        for (int n = 0; n < 4; n++) {
+        for (size_t v = 0; v < voxels; v++) /* within masks probabilities are right although blocks were freed */
+            if (c[4].mask[v]) assert_memory_equal(&c[4].probability[v], &c[0].probability[v], sizeof(float));
+        for (int n = 0; n < 5; n++) {
             free(c[n].mask);
             free(c[n].probability);
         }
@@ -265,7 +269,7 @@ static void a_failing_sink_stops_the_work(void **state)
     const standard_grid grid = grid_of(straight, shape, 0);
     float *dense = blobs(grid.shape_xyz);
     planted p;
-    plant(grid.shape_xyz, dense, true, &p);
+    plant(grid.shape_xyz, dense, true, 0, &p);
     collected c = {.mask = malloc(voxels_of(shape)), .calls_left = 1};
     restore *back;
     restore_found found;
@@ -294,7 +298,7 @@ static void nothing_found_is_an_empty_mask(void **state)
     const standard_grid grid = grid_of(straight, shape, 0);
     float *dense = calloc(voxels_of(grid.shape_xyz), sizeof *dense);
     planted p;
-    plant(grid.shape_xyz, dense, false, &p);
+    plant(grid.shape_xyz, dense, false, 0, &p);
     collected c = {.mask = malloc(voxels_of(shape)), .calls_left = 0};
     const restore_sink sink = {&c, take_mask, NULL, take_zeros};
     restore *back;

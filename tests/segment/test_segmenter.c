@@ -108,7 +108,7 @@ static masks segmented(const volume *scan, const segmenter_options *options, con
     sat_error error = {0};
     check(segmenter_open(model_path, options, &s, &error), &error);
     const segment_request request = {.prompts = words, .prompt_count = PROMPTS, .modality = "mri", .overlap = 0.5};
-    const segment_sink sink = {&m, keep_begin, {.context = &m, .mask = keep_slices}, keep_end};
+    const segment_sink sink = {.context = &m, .begin = keep_begin, .slices = {.context = &m, .mask = keep_slices}, .end = keep_end};
     check(segmenter_run(s, scan, &request, &sink, &m.record, NULL, &error), &error);
     segmenter_close(s);
     return m;
@@ -344,7 +344,7 @@ static void an_unknown_modality_is_refused(void **state)
     check(segmenter_open(model_path, &options, &s, &error), &error);
     const segment_request request = {.prompts = prompts, .prompt_count = PROMPTS, .modality = "x-ray", .overlap = 0.5};
     masks m = {.voxels = volume_voxels(&scan)};
-    const segment_sink sink = {&m, keep_begin, {.context = &m, .mask = keep_slices}, keep_end};
+    const segment_sink sink = {.context = &m, .begin = keep_begin, .slices = {.context = &m, .mask = keep_slices}, .end = keep_end};
     assert_int_equal(segmenter_run(s, &scan, &request, &sink, &m.record, NULL, &error), SAT_BAD_ARGUMENT);
     assert_non_null(strstr(error.message, "no modality 'x-ray'"));
     masks_free(&m);
