@@ -49,7 +49,10 @@ void progress_cancel(progress *p)
     if (p) atomic_store(&p->cancelled, true);
 }
 
-bool progress_cancelled(const progress *p) { return p && atomic_load(&p->cancelled); }
+bool progress_cancelled(const progress *p)
+{
+    return p && (atomic_load(&p->cancelled) || (p->wants_stop && p->wants_stop(p)));
+}
 
 sat_status progress_check(const progress *p, sat_error *error)
 {

@@ -22,6 +22,8 @@ struct progress {
     atomic_bool cancelled;       /* set by anyone, signal handlers included */
     progress_listener *listener; /* may be NULL */
     void *context;               /* the listener's */
+    bool (*wants_stop)(const progress *p); /* may be NULL; progress_cancelled asks it, from whichever worker comes by, at times
+                                              several at once: for those who are asked rather than told (src/interface/turn.c) */
     const char *stage;           /* borrowed, static text such as "windows"; NULL between stages */
     uint64_t total;
     atomic_uint_fast64_t done;
