@@ -28,7 +28,7 @@ char *base_name_copy(const char *path)
 static const sat_model_options usual = {.size = sizeof usual, .dtype = SAT_BFLOAT16, .usual_prompts = 8};
 
 /* What the first version had: structs may only grow. */
-enum { LEAST_OPTIONS = 32, LEAST_DESCRIPTION = 152 };
+enum { LEAST_OPTIONS = 32, LEAST_DESCRIPTION = 160 };
 
 void sat_model_options_default(sat_model_options *options, size_t size) { sized_default(options, size, &usual, sizeof usual); }
 

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LEAST_REQUEST = 168, LEAST_PLAN = 128, MOST_PROMPTS = 1 << 20 };
+enum { LEAST_REQUEST = 144, LEAST_PLAN = 128, MOST_PROMPTS = 1 << 20 };
 
 static const sat_request usual = {.size = sizeof usual, .overlap = 0.5, .threshold = 0.5, .keep_masks = 1};
 

@@ -14,7 +14,7 @@ static sat_status find_size(const void *theirs, size_t least, const char *name, 
 
 sat_status sized_read(void *ours, size_t our_bytes, size_t least, const void *theirs, const char *name, sat_error *error)
 {
-    size_t bytes;
+    size_t bytes = 0;
     const sat_status status = find_size(theirs, least, name, &bytes, error);
     if (status != SAT_OK) return status;
     const unsigned char *beyond = theirs;
@@ -28,7 +28,7 @@ sat_status sized_read(void *ours, size_t our_bytes, size_t least, const void *th
 
 sat_status sized_write(void *theirs, const void *ours, size_t our_bytes, size_t least, const char *name, sat_error *error)
 {
-    size_t bytes;
+    size_t bytes = 0;
     const sat_status status = find_size(theirs, least, name, &bytes, error);
     if (status == SAT_OK) sized_default(theirs, bytes, ours, our_bytes);
     return status;

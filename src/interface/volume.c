@@ -107,7 +107,7 @@ static bool all_finite(const volume *v)
 
 static sat_status copy_voxels(const sat_voxels *from, volume *v, sat_error *error)
 {
-    uint64_t bytes;
+    uint64_t bytes = 0;
     sat_status status = check_shape(from, &bytes, error);
     if (status == SAT_OK) status = check_affine(from->voxel_to_world_mm, &v->warnings, error);
     if (status == SAT_OK && (!isfinite(from->slope) || !isfinite(from->intercept)))
