@@ -19,7 +19,8 @@ static void print_results(const sat_result *result)
     for (int i = 0; (warning = sat_result_warning(result, i)) != NULL; i++)
         fprintf(stderr, "warning: %s\n", warning);
     for (int i = 0; i < sat_result_labels(result); i++) {
-        sat_label label = {sizeof label};
+        sat_label label;
+        label.size = sizeof label;
         if (sat_result_label(result, i, &label, NULL) == SAT_OK)
             printf("%s\t%.2f ml\t%lld voxels\n", label.name, label.volume_ml, (long long)label.voxels);
     }
