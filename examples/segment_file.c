@@ -32,7 +32,7 @@ int main(int count, char **words)
         fprintf(stderr, "usage: %s MODEL SCAN MODALITY FOLDER PROMPT...\n", words[0]);
         return 2;
     }
-    sat_error error = {0};
+    sat_error error = {SAT_OK, "", ""};
     sat_model *model = NULL;
     sat_volume *scan = NULL;
     sat_result *result = NULL;

@@ -56,7 +56,7 @@ typedef enum sat_status {
 } sat_status;
 
 /* What went wrong: a code for the program, one sentence for a person, and the file that it is
- * about. Lives on the caller's stack, starts as {0}, needs no freeing. This struct never grows. */
+ * about. Lives on the caller's stack, starts as {0} (C++: {}), needs no freeing. This struct never grows. */
 typedef struct sat_error {
     sat_status code;
     char message[512];

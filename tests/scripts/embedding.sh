@@ -25,7 +25,7 @@ else
     echo "SKIPPED: no C++ compiler for the example as C++17"
 fi
 
-export LD_LIBRARY_PATH="$libdir"
+export LD_LIBRARY_PATH="$libdir" OMP_WAIT_POLICY=passive
 "$place/prefix/bin/sat3d" demo "$place/demo" >"$place/log" 2>&1 || { cat "$place/log"; exit 1; }
 scan=$place/demo/phantom.nii.gz
 model=$(ls "$place"/demo/*.safetensors)
