@@ -60,7 +60,7 @@ static sat_status make_settings(const sat_model *model, const sat_volume *v, con
                     .overlap = request->overlap,
                     .skip_air = request->skip_air != 0,
                     .threshold = (float)request->threshold,
-                    .caller_bytes = result_bytes(request, &v->scan)},
+                    .beside_bytes = result_bytes(request, &v->scan)},
         .minimum_volume_ml = request->minimum_volume_ml,
         .largest_component = request->largest_component != 0,
         .folder = request->output_folder,
@@ -216,7 +216,7 @@ sat_status sat_segment_plan(sat_model *model, const sat_volume *v, const sat_req
     }
     progress_end(&l.watch);
     listening_close(&l);
-    const uint64_t kept_at_most = settings.request.caller_bytes;
+    const uint64_t kept_at_most = settings.request.beside_bytes;
     sat_plan mine = {.windows = found.windows,
                      .passes_if_dense = found.passes_if_dense,
                      .operations_per_window = found.operations_per_window,
