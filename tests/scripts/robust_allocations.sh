@@ -18,6 +18,10 @@ program="timeout 30 $program"
 
 segment() { $program segment $scan --model "$model" --modality ct -p liver --threads 1 -o "$1"; }
 segment_json() { $program segment $scan --model "$model" --modality ct -p liver -p spleen --threads 1 --json --dtype f32 -o "$1"; }
+everything() {
+    $program segment $scan --model "$model" --modality ct -p liver -p spleen --threads 1 -o "$1" --label-map "$1/map.nii.gz" \
+        --statistics "$1/s.csv" --preview "$1/p.png" --probabilities --largest-component
+}
 plan() { $program segment $scan --model "$model" --modality ct -p liver --threads 1 --max-memory 2G --dry-run --json; }
 check() { $program check $scan --modality ct --json --threads 1; }
 info() { $program info "$model" --json; }
@@ -79,12 +83,14 @@ fail() {
 if [ "${SAT3D_LONG-}" ]; then some=1 few=1; else some=7 few=97; fi
 fail segment "$some"
 fail segment_json $((some * 2)) cache
+fail everything $((some * 3))
 fail plan $((some * 3))
 fail check 1
 fail info $((some * 3))
 fail convert "$few"
 export SAT3D_FAIL_JANSSON=1
 fail segment_json $((few * 2 - 1)) cache
+fail everything $((few * 4 - 1))
 fail plan $((few * 2 - 1))
 fail check 1
 fail info $((few * 2 - 1))
