@@ -16,10 +16,14 @@
 sat_status json_parse(const void *bytes, size_t size, json_t **root, sat_error *error)
 {
     json_error_t problem;
-    errno = 0; /* Jansson mistakes some of its failing allocations for wrong text; the C library tells */
+    /* Jansson mistakes some of its failing allocations for wrong text, and with others loses a letter; the C library tells. */
+    errno = 0;
     *root = json_loadb(bytes ? bytes : "", size, JSON_REJECT_DUPLICATES, &problem);
-    if (*root) return SAT_OK;
-    if (errno == ENOMEM || json_error_code(&problem) == json_error_out_of_memory)
+    const bool short_of_memory = errno == ENOMEM;
+    if (*root && !short_of_memory) return SAT_OK;
+    json_decref(*root);
+    *root = NULL;
+    if (short_of_memory || json_error_code(&problem) == json_error_out_of_memory)
         return sat_fail(error, SAT_NO_MEMORY, "no memory for the JSON text");
     return sat_fail(error, SAT_BAD_INPUT, "not valid JSON: line %d, column %d: %s", problem.line, problem.column,
                     problem.text);
