@@ -14,7 +14,7 @@ _sat3d()
             case "$word" in
             -*)
                 case "${COMP_WORDS[1]}" in
-                segment) words=" --model --modality --prompt --prompts --output --label-map --statistics --preview --probabilities --threshold --minimum-volume --largest-component --compat --dataset --dtype --orientation --overlap --skip-air --volume --query-cache --manifest --recursive --overwrite --threads --max-memory --json --quiet --verbose --dry-run --help" ;;
+                segment) words=" --model --modality --prompt --prompts --output --label-map --statistics --preview --report --probabilities --threshold --minimum-volume --largest-component --compat --dataset --dtype --orientation --overlap --skip-air --volume --query-cache --manifest --recursive --overwrite --threads --max-memory --json --quiet --verbose --dry-run --help" ;;
                 check) words=" --modality --model --volume --threads --max-memory --json --quiet --verbose --dry-run --help" ;;
                 convert) words=" --model --text --vocab --output --dtype --query-heads --text-heads --window --spacing --intensity --licence --threads --max-memory --json --quiet --verbose --dry-run --help" ;;
                 info) words=" --tensors --verify --threads --max-memory --json --quiet --verbose --dry-run --help" ;;

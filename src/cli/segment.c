@@ -18,7 +18,7 @@
 
 typedef struct segment_settings {
     common_settings common;
-    const char *model, *modality, *prompt_file, *output, *orientation, *label_map, *statistics, *preview, *dataset, *manifest;
+    const char *model, *modality, *prompt_file, *output, *orientation, *label_map, *statistics, *preview, *report, *dataset, *manifest;
     option_texts prompts;
     double overlap, threshold, minimum_volume_ml;
     int dtype, volume;
@@ -44,6 +44,8 @@ static const option segment_options[] = {
      .help = "a .csv with volume, place and intensity of every label"},
     {.name = "preview", .kind = OPTION_TEXT, .offset = FIELD(preview), .argument = "FILE",
      .help = "a .png with three planes through what was found"},
+    {.name = "report", .kind = OPTION_TEXT, .offset = FIELD(report), .argument = "FILE",
+     .help = "a .html for people: pictures, table, warnings, what was done and how long it took"},
     {.name = "probabilities", .kind = OPTION_FLAG, .offset = FIELD(probabilities),
      .help = "write <label>_probability.nii.gz beside each mask"},
     {.name = "threshold", .kind = OPTION_REAL, .offset = FIELD(threshold), .argument = "P", .least = 0.001, .most = 0.999,
@@ -262,6 +264,7 @@ static case_settings wanted_of(const verb_call *call, const prompt_list *prompts
     wanted.label_map = settings->label_map;
     wanted.statistics = settings->statistics;
     wanted.preview = settings->preview;
+    wanted.report = settings->report;
     wanted.compat_dataset = settings->dataset;
     wanted.scan_path = call->operands[0];
     wanted.scan_name = base_name(call->operands[0]);
@@ -306,7 +309,8 @@ static sat_status segment_many(verb_call *call, sat_error *error)
 {
     const segment_settings *settings = call->settings;
     prompt_list prompts = {0};
-    const char *single = settings->label_map ? "--label-map" : settings->statistics ? "--statistics" : settings->preview ? "--preview" : NULL;
+    const char *single = settings->label_map ? "--label-map" : settings->statistics ? "--statistics" : settings->preview ? "--preview"
+                         : settings->report ? "--report" : NULL;
     if (single) return sat_fail(error, SAT_BAD_ARGUMENT, "%s names one file, for one scan; leave it out where there are several", single);
     if (settings->compat) return sat_fail(error, SAT_BAD_ARGUMENT, "--compat is for one scan at a time");
     sat_status status = SAT_OK;

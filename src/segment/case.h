@@ -28,6 +28,7 @@ typedef struct case_settings {
                                      Slicer beside it, and, without folder, .json as segmentation.json                 */
     const char *statistics;       /* .csv, a line for each label                                                       */
     const char *preview;          /* .png                                                                              */
+    const char *report;           /* .html                                                                             */
     const char *compat_folder;    /* what the original release writes (compat.h); goes without filters                 */
     const char *compat_dataset;   /* the dataset's folder in it; NULL: none                                            */
 

@@ -1,5 +1,6 @@
 #include "segment/case_files.h"
 
+#include "segment/case_report.h"
 #include "segment/colours.h"
 #include "segment/label_files.h"
 #include "segment/output_csv.h"
@@ -60,21 +61,23 @@ static sat_status write_label_map(const label_map *map, const char *path, const 
 
 /* ---------------------------------------------------------------- pictures */
 
-static sat_status write_preview(const volume *scan, const case_settings *settings, int threads, label_map *map, const palette *p,
-                                const case_result *result, sat_error *error)
+static sat_status write_pictures(const segmenter *s, const volume *scan, const case_settings *settings, label_map *map, const palette *p,
+                                 const case_result *result, sat_error *error)
 {
     preview_label *labels = calloc((size_t)p->count, sizeof *labels);
-    const preview_request request = {.scan = scan,
+    const preview_request picture = {.scan = scan,
                                      .label_map = label_map_wide(map),
                                      .labels = labels,
                                      .label_count = p->count,
                                      .modality = settings->request.modality,
-                                     .threads = threads};
+                                     .threads = segmenter_threads(s)};
     sat_status status = SAT_OK;
-    if (!labels || !request.label_map) status = sat_fail(error, SAT_NO_MEMORY, "no memory for a picture");
+    if (!labels || !picture.label_map) status = sat_fail(error, SAT_NO_MEMORY, "no memory for a picture");
     for (int i = 0; i < p->count && status == SAT_OK; i++)
         labels[i] = (preview_label){p->names[i], result->labels[i].found.voxels, result->labels[i].found.volume_ml, p->colours[i]};
-    if (status == SAT_OK) status = preview_write_png(settings->preview, &request, error);
+    if (status == SAT_OK && settings->preview) status = preview_write_png(settings->preview, &picture, error);
+    if (status == SAT_OK && settings->report)
+        status = case_report_write(settings->report, s, scan, settings, result, &picture, error);
     free(labels);
     return status;
 }
@@ -96,8 +99,7 @@ sat_status case_files_write(const segmenter *s, const volume *scan, const case_s
     sat_status status = palette_open(result, &p, error);
     if (status == SAT_OK && settings->label_map) status = write_label_map(map, settings->label_map, scan, &p, result, error);
     if (status == SAT_OK && settings->statistics) status = output_write_csv(settings->statistics, settings, result, error);
-    if (status == SAT_OK && settings->preview)
-        status = write_preview(scan, settings, segmenter_threads(s), map, &p, result, error);
+    if (status == SAT_OK && (settings->preview || settings->report)) status = write_pictures(s, scan, settings, map, &p, result, error);
     if (status == SAT_OK) status = find_record_path(settings, result, error);
     if (status == SAT_OK && result->record_path) status = output_write_json(result->record_path, s, scan, settings, result, error);
     palette_close(&p);

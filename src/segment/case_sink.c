@@ -10,7 +10,7 @@
 /* ---------------------------------------------------------------- what follows from the settings */
 
 bool case_filters(const case_settings *c) { return c->minimum_volume_ml > 0 || c->largest_component; }
-bool case_wants_map(const case_settings *c) { return c->label_map || c->preview; }
+bool case_wants_map(const case_settings *c) { return c->label_map || c->preview || c->report; }
 
 segment_probabilities case_wants_probabilities(const case_settings *c)
 {
@@ -206,7 +206,7 @@ static bool ends_in(const char *words, const char *ending)
 static sat_status check_paths(const case_sink *r, sat_error *error)
 {
     const case_settings *c = r->settings;
-    const char *const singles[] = {c->label_map, c->statistics, c->preview};
+    const char *const singles[] = {c->label_map, c->statistics, c->preview, c->report};
     sat_status status = SAT_OK;
     for (size_t i = 0; i < sizeof singles / sizeof *singles && status == SAT_OK; i++)
         status = check_path(c, singles[i], error);

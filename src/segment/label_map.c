@@ -29,7 +29,7 @@ sat_status label_map_open(const geometry *grid, int labels, int threads, label_m
     m->best = calloc(m->voxels, sizeof *m->best); /* pages come where masks are */
     if (m->ids && m->best) return SAT_OK;
     label_map_close(m);
-    return sat_fail(error, SAT_NO_MEMORY, "a label map of %.2f GB could not be had", (double)label_map_bytes(grid, labels) / 1e9);
+    return sat_fail(error, SAT_NO_MEMORY, "no memory for a label map of %.2f GB", (double)label_map_bytes(grid, labels) / 1e9);
 }
 
 void label_map_close(label_map *m)

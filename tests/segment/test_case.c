@@ -502,13 +502,14 @@ static void look_for_secret(const char *path, void *context)
 static void no_output_names_the_patient(void **state)
 {
     (void)state;
-    char named_path[PATH], to[PATH], release[PATH + 32], map[PATH + 32], table[PATH + 32], picture[PATH + 32];
+    char named_path[PATH], to[PATH], release[PATH + 32], map[PATH + 32], table[PATH + 32], picture[PATH + 32], page[PATH + 32];
     snprintf(named_path, sizeof named_path, "%s", in_folder("named.nii"));
     snprintf(to, sizeof to, "%s", in_folder("private"));
     snprintf(release, sizeof release, "%s/release", to);
     snprintf(map, sizeof map, "%s/labels.nii.gz", to);
     snprintf(table, sizeof table, "%s/table.csv", to);
     snprintf(picture, sizeof picture, "%s/picture.png", to);
+    snprintf(page, sizeof page, "%s/page.html", to);
     write_named_scan(named_path);
     volume named = read_volume(named_path);
     assert_memory_equal(named.stored, scan.stored, volume_voxels(&scan) * voxel_bytes(scan.type));
@@ -519,9 +520,10 @@ static void no_output_names_the_patient(void **state)
     settings.label_map = map;
     settings.statistics = table;
     settings.preview = picture;
+    settings.report = page;
     settings.compat_folder = release;
     case_result result = run(model, &named, &settings);
-    const int expected = 2 * PROMPTS + 1 + 3 + 1 + 1 + PROMPTS + 2; /* masks, side-car, map, table, picture, release */
+    const int expected = 2 * PROMPTS + 1 + 3 + 1 + 2 + PROMPTS + 2; /* masks, side-car, map, table, pictures, release */
     assert_int_equal(walk(to, look_for_secret, NULL), expected);
     case_result_free(&result);
     volume_free(&named);
