@@ -1,3 +1,4 @@
+#!/bin/sh
 # MRtrix3: mrinfo for the grid, mrstats for the sum, mrcentroid for the middle of what is 1, in
 # voxels: in millimetres it leaves out the spacing (3.0.3).
 set -eu

@@ -1,3 +1,4 @@
+#!/bin/sh
 # nifti_tool: are header and image sound? It has no opinion on where voxels lie.
 set -eu
 folder=$(dirname "$1")
@@ -7,6 +8,6 @@ grep -o '"file": "[^"]*"' "$1" | cut -d'"' -f4 | while read -r file; do
     if said=$(nifti_tool -check_hdr -infiles "$folder/$file" 2>&1) && echo "$said" | grep -q 'IS GOOD'; then
         echo "{\"file\": \"$file\"}"
     else
-        echo "{\"file\": \"$file\", \"refused\": \"$(echo "$said" | tr -d '"\\' | tr '\n' ' ')\"}"
+        echo "{\"file\": \"$file\", \"refused\": \"$(echo "$said" | tr -d '"' | tr '\n' ' ')\"}"
     fi
 done
