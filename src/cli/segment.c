@@ -9,6 +9,7 @@
 #include "cpu/peak.h"
 #include "image/volume_file.h"
 #include "segment/case.h"
+#include "segment/check_scan.h"
 #include "segment/modality.h"
 #include "segment/output_json.h"
 #include "segment/segmenter.h"
@@ -117,10 +118,18 @@ static sat_status find_modality(verb_call *call, const volume *scan, const char 
     return SAT_OK;
 }
 
-static void say_warnings(const verb_call *call, unsigned warnings)
+/* What the checks found, from the finding `first` on. Notes are for those who ask (-v); of many empty masks the first are told. */
+static void say_findings(const verb_call *call, const check_list *found, size_t first)
 {
-    for (unsigned bit = 1; bit && bit <= warnings; bit <<= 1)
-        if (warnings & bit) verb_say(call, 0, "%s: %s", call->operands[0], volume_warning_text(bit));
+    enum { EMPTY_TOLD = 5 };
+    int empty = 0;
+    for (size_t i = first; i < found->count; i++) {
+        const check_finding *f = &found->items[i];
+        if (strcmp(f->code, "found-nothing") == 0 && ++empty > EMPTY_TOLD) continue;
+        verb_say(call, f->severity == CHECK_NOTE ? 1 : 0, "%s: %s", call->operands[0], f->text);
+    }
+    if (empty > EMPTY_TOLD)
+        verb_say(call, 0, "%s: %d more found nothing; segmentation.json says the likely causes of each", call->operands[0], empty - EMPTY_TOLD);
 }
 
 /* ---------------------------------------------------------------- --dry-run */
@@ -218,16 +227,17 @@ typedef struct segment_work {
     segmenter *model;
     case_result result;
     text folder;
+    check_list checked;
 } segment_work;
 
-/* What the case warns of, but for what was said when the scan was read. */
-static void say_case_warnings(const verb_call *call, const segment_work *work)
+/* What the case warns of, but for what the checks found: that is said by say_findings. */
+static void say_case_warnings(const verb_call *call, const case_result *result)
 {
-    for (int i = 0; i < work->result.warning_count; i++) {
+    for (int i = 0; i < result->warning_count; i++) {
         bool said = false;
-        for (unsigned bit = 1; bit < VOLUME_WARNS_END; bit <<= 1)
-            said |= (work->scan.warnings & bit) && strcmp(volume_warning_text(bit), work->result.warnings[i]) == 0;
-        if (!said) verb_say(call, 0, "%s: %s", call->operands[0], work->result.warnings[i]);
+        for (size_t f = 0; f < result->checks.count; f++)
+            said |= strcmp(result->checks.items[f].text, result->warnings[i]) == 0;
+        if (!said) verb_say(call, 0, "%s: %s", call->operands[0], result->warnings[i]);
     }
 }
 
@@ -280,6 +290,11 @@ static sat_status segment_scan(verb_call *call, segment_work *work, sat_error *e
     sat_status status = find_modality(call, &work->scan, &wanted.request.modality, &guess, error);
     if (guess.reason[0]) wanted.modality_note = guess.reason;
     if (status == SAT_OK) status = choose_folder(call, &work->folder, &wanted, error);
+    if (status == SAT_OK)
+        status = check_scan(&work->scan, wanted.request.modality, model_file_description(segmenter_model(work->model)), common->threads,
+                            &work->checked, error);
+    if (status == SAT_OK) say_findings(call, &work->checked, 0); /* before the long wait, which they may spare */
+    wanted.checked = &work->checked;
     if (status == SAT_OK && common->dry_run) {
         status = case_plan(work->model, &work->scan, &wanted, &plan, error);
         if (status == SAT_OK) status = print_plan(call, work->model, &plan, wanted.request.prompt_count, error);
@@ -287,7 +302,8 @@ static sat_status segment_scan(verb_call *call, segment_work *work, sat_error *e
     }
     if (status == SAT_OK) status = case_run(work->model, &work->scan, &wanted, &work->result, call->progress, error);
     if (status != SAT_OK) return sat_fail_in(error, call->operands[0], status);
-    say_case_warnings(call, work);
+    say_findings(call, &work->result.checks, work->checked.count);
+    say_case_warnings(call, &work->result);
     terminal_clear(call->screen);
     if (common->json) return print_record(work->model, &work->scan, &wanted, &work->result, error);
     print_results(call, &work->result);
@@ -344,9 +360,10 @@ static sat_status segment_one(verb_call *call, sat_error *error)
     if (status == SAT_OK && segmenter_type(work.model) != options.type)
         verb_say(call, 0, "this processor has no bfloat16 instructions: computing in float32, which takes twice as long");
     if (status == SAT_OK) status = volume_read(call->operands[0], settings->volume, &work.scan, error);
-    if (status == SAT_OK) say_warnings(call, work.scan.warnings);
+    if (settings->volume >= 0) work.scan.volumes_in_file = 1; /* it was chosen: nothing to warn of */
     if (status == SAT_OK) status = segment_scan(call, &work, error);
     case_result_free(&work.result);
+    check_list_free(&work.checked);
     segmenter_close(work.model);
     prompts_free(&work.prompts);
     volume_free(&work.scan);

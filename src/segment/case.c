@@ -1,5 +1,6 @@
 #include "segment/case.h"
 
+#include "segment/case_checks.h"
 #include "segment/case_files.h"
 #include "segment/case_sink.h"
 
@@ -23,6 +24,7 @@ void case_result_free(case_result *result)
 {
     for (int i = 0; i < result->warning_count; i++)
         free(result->warnings[i]);
+    check_list_free(&result->checks);
     free(result->labels);
     free(result->record_path);
     *result = (case_result){0};
@@ -40,12 +42,14 @@ static sat_status result_open(const segment_request *request, case_result *resul
 
 static void gather_warnings(const case_sink *r)
 {
-    const unsigned bits = r->scan->warnings | r->files.warnings;
+    /* what check_scan says of the same, in the order of the STANDARD_WARNS_ bits */
+    static const char *const said_as[] = {"no-foreground", "constant", "not-finite"};
     for (unsigned bit = 1; bit < VOLUME_WARNS_END; bit <<= 1)
-        if (bits & bit) case_warn(r->result, volume_warning_text(bit));
+        if (r->files.warnings & bit) case_warn(r->result, volume_warning_text(bit));
     const segment_record *record = &r->result->record;
     for (size_t i = 0; i < sizeof record->standard_warning_texts / sizeof *record->standard_warning_texts; i++)
-        if (record->standard_warning_texts[i][0]) case_warn(r->result, record->standard_warning_texts[i]);
+        if (record->standard_warning_texts[i][0] && !check_find(&r->result->checks, said_as[i], CHECK_SCAN))
+            case_warn(r->result, record->standard_warning_texts[i]);
 }
 
 /* ---------------------------------------------------------------- the plan */
@@ -89,6 +93,7 @@ sat_status case_run(segmenter *s, const volume *scan, const case_settings *setti
     segment_plan plan;
     sat_status status = result_open(&settings->request, result, error);
     if (status == SAT_OK) status = case_plan(s, scan, settings, &plan, error);
+    if (status == SAT_OK) status = case_check_scan(s, scan, settings, result, error);
     if (status == SAT_OK) status = case_sink_open(settings, scan, segmenter_threads(s), result, &sink, error);
     if (status == SAT_OK) {
         const segment_request request = full_request(s, scan, settings, plan.grid.shape_xyz);
@@ -96,6 +101,7 @@ sat_status case_run(segmenter *s, const volume *scan, const case_settings *setti
         status = segmenter_run(s, scan, &request, &slices, &result->record, watch, error);
     }
     if (status == SAT_OK && settings->compat_folder) status = compat_end(&sink.release, error);
+    if (status == SAT_OK) status = case_check_masks(s, scan, settings, result, error);
     if (status == SAT_OK) {
         gather_warnings(&sink);
         status = case_files_write(s, scan, settings, &sink.map, result, error);

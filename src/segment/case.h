@@ -9,6 +9,7 @@
 #include "base/progress.h"
 #include "image/components.h"
 #include "image/volume.h"
+#include "segment/check_masks.h"
 #include "segment/output.h"
 #include "segment/segmenter.h"
 #include "segment/statistics.h"
@@ -41,6 +42,8 @@ typedef struct case_settings {
     const char *model_name;       /* likewise the model's                                                              */
     const char *modality_note;    /* how the modality was found, or NULL                                               */
 
+    const check_list *checked;    /* what check_scan found of the scan; NULL: case_run looks itself                     */
+
     struct batch_files *behind;   /* NULL: files are written at once; else masks and, last, the side-car are handed to this,
                                      and the case is finished when batch_files_wait says so (segment/batch_writer.h)    */
 } case_settings;
@@ -52,6 +55,7 @@ typedef struct case_label {
     char probability_file[OUTPUT_NAME_MAX];    /* likewise                                                   */
     label_statistics found;                    /* after what was removed                                     */
     components_report parts;                   /* of the mask before; zero when nothing was asked            */
+    mask_seen seen;                            /* after what was removed: where it touches the scan's edge   */
 } case_label;
 
 enum { CASE_WARNINGS = 64 };
@@ -62,6 +66,7 @@ typedef struct case_result {
     segment_record record;
     char *warnings[CASE_WARNINGS]; /* owned sentences for the user, about the scan and about what was found */
     int warning_count;
+    check_list checks;             /* all findings, of the scan and of masks (docs/checks.md)                */
     char *record_path;             /* owned: the side-car that was written, or NULL */
 } case_result;
 

@@ -33,6 +33,7 @@ static sat_status deliver(case_sink *r, const uint8_t *mask, const float *probab
 {
     const int64_t slice = r->scan->grid.shape_ijk[0] * r->scan->grid.shape_ijk[1];
     statistics_add(r->measure, mask, (int64_t)voxels / slice);
+    mask_watch_add(&r->watch, mask, voxels);
     if (r->map.ids && mask && probability) label_map_add(&r->map, r->label, r->position, voxels, mask, probability);
     sat_status status = output_add(&r->files, mask, probability, voxels, error);
     const restore_sink *also = r->settings->also ? &r->settings->also->slices : NULL;
@@ -51,6 +52,7 @@ static sat_status begin_label(case_sink *r, sat_error *error)
     const segment_sink *also = r->settings->also;
     r->position = 0;
     statistics_begin(r->measure);
+    mask_watch_begin(&r->watch, &r->scan->grid);
     sat_status status = output_begin(&r->files, r->label, error);
     if (status == SAT_OK && also && also->begin) status = also->begin(also->context, r->label, error);
     return status;
@@ -61,6 +63,7 @@ static sat_status end_label(case_sink *r, sat_error *error)
     const segment_sink *also = r->settings->also;
     label_statistics *found = &r->result->labels[r->label].found;
     statistics_end(r->measure, found);
+    r->result->labels[r->label].seen = mask_watch_end(&r->watch);
     sat_status status = output_end(&r->files, error);
     if (status != SAT_OK || !also || !also->end) return status;
     restore_found told = {.voxels = found->voxels};

@@ -18,6 +18,7 @@ typedef struct case_sink {
     output files;
     label_map map;                 /* zeroed: none is wanted */
     statistics *measure;
+    mask_watch watch;
     compat release;
     int label;                     /* at hand */
     size_t position;               /* voxels of it that came */

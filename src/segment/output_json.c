@@ -40,7 +40,7 @@ static void add_found(json_t *label, const label_statistics *found)
     json_object_set_new(label, "standard_deviation", found->measured ? json_real(found->deviation) : json_null());
 }
 
-static json_t *labels_json(const case_settings *settings, const case_result *result)
+static json_t *labels_json(const volume *scan, const case_settings *settings, const case_result *result)
 {
     json_t *labels = json_array();
     for (int i = 0; i < result->label_count; i++) {
@@ -56,6 +56,8 @@ static json_t *labels_json(const case_settings *settings, const case_result *res
             json_object_set_new(label, "parts_removed", json_integer(l->parts.parts_removed));
             json_object_set_new(label, "voxels_removed", json_integer(l->parts.voxels_removed));
         }
+        json_object_set_new(label, "cut_at", mask_faces_json(&l->seen, &scan->grid));
+        json_object_set_new(label, "checks", check_list_json(&result->checks, i));
         json_array_append_new(labels, label);
     }
     return labels;
@@ -147,7 +149,8 @@ json_t *output_make_json(const segmenter *s, const volume *scan, const case_sett
     json_object_set_new(root, "windows_skipped", json_integer((json_int_t)result->record.windows_skipped));
     json_object_set_new(root, "label_map", base_name(settings->label_map));
     json_object_set_new(root, "warnings", warnings_json(result));
-    json_object_set_new(root, "labels", labels_json(settings, result));
+    json_object_set_new(root, "checks", check_list_json(&result->checks, CHECK_SCAN));
+    json_object_set_new(root, "labels", labels_json(scan, settings, result));
     return root;
 }
 
