@@ -65,7 +65,7 @@ static char *join(const char *folder, const char *name)
 static sat_status name_items(batch_list *list, const char *const *datasets, sat_error *error)
 {
     const size_t count = (size_t)list->count;
-    const char **paths = malloc((count + 1) * sizeof *paths);
+    const char **paths = calloc(count + 1, sizeof *paths);
     char **names = malloc((count + 1) * sizeof *names);
     sat_status status = paths && names ? SAT_OK : short_of_memory(error);
     for (size_t i = 0; i < count && status == SAT_OK; i++)
