@@ -29,7 +29,10 @@ static void clean(const char *bytes, size_t length, char word[WORD])
         n--; /* not within a character */
     word[n] = '\0';
     if (word[0] == '.') word[0] = '_';
-    if (!word[0]) strcpy(word, "_");
+    if (!word[0]) {
+        word[0] = '_';
+        word[1] = '\0';
+    }
 }
 
 static size_t length_without_ending(const char *name, size_t length)
