@@ -76,6 +76,12 @@ static json_t *wishes_json(const segmenter *s, const case_settings *settings)
     json_object_set_new(wishes, "minimum_volume_ml", json_real(settings->minimum_volume_ml));
     json_object_set_new(wishes, "largest_component", json_boolean(settings->largest_component));
     json_object_set_new(wishes, "probabilities", json_boolean(settings->probabilities));
+    json_object_set_new(wishes, "label_map", optional(settings->label_map));
+    json_object_set_new(wishes, "statistics", optional(settings->statistics));
+    json_object_set_new(wishes, "preview", optional(settings->preview));
+    json_object_set_new(wishes, "report", optional(settings->report));
+    json_object_set_new(wishes, "compat", json_boolean(settings->compat_folder != NULL));
+    json_object_set_new(wishes, "compat_dataset", optional(settings->compat_dataset));
     return wishes;
 }
 

@@ -244,6 +244,78 @@ static void finished_cases_are_left_and_changed_ones_redone(void **state)
     batch_list_free(&list);
 }
 
+static void key_of(const segmenter *s, const case_settings *settings, int volume_index, char key[HASH_SHA256_TEXT])
+{
+    sat_error error = {0};
+    char scan[800];
+    snprintf(scan, sizeof scan, "%s/case0.nii.gz", scans_path);
+    check(batch_case_key(s, scan, volume_index, settings, key, &error), &error);
+}
+
+/* Whatever changes a file of the case, changes its key; what does not, leaves it. */
+static void every_option_that_changes_results_is_in_the_key(void **state)
+{
+    (void)state;
+    static const char *const others[PROMPTS] = {"liver", "left kidney", "Spleen"};
+    enum { CHANGES = 18 };
+    case_settings base = settings_for(NULL).base, c[CHANGES];
+    base.request.prompts = prompts;
+    base.request.prompt_count = PROMPTS;
+    base.request.modality = "mri";
+    base.request.threshold = 0.5F;
+    for (int i = 0; i < CHANGES; i++)
+        c[i] = base;
+    c[0].request.prompts = others;
+    c[1].request.prompt_count = 2;
+    c[2].request.modality = "ct";
+    c[3].request.modality = NULL;
+    c[4].request.orientation_code = "ASR";
+    c[5].request.overlap = 0.25;
+    c[6].request.skip_air = true;
+    c[7].request.threshold = 0.25F;
+    c[8].minimum_volume_ml = 0.5;
+    c[9].largest_component = true;
+    c[10].probabilities = true;
+    c[11].label_map = "label_map.nii.gz";
+    c[12].statistics = "statistics.csv";
+    c[13].preview = "preview.png";
+    c[14].report = "report.html";
+    c[15].compat_folder = "anywhere";
+    c[16].compat_dataset = "KiTS";
+    c[17].model_name = "other.safetensors";
+    segmenter *s = open_model(0);
+    char plain[HASH_SHA256_TEXT], keys[CHANGES][HASH_SHA256_TEXT], key[HASH_SHA256_TEXT];
+    key_of(s, &base, -1, plain);
+    for (int i = 0; i < CHANGES; i++) {
+        key_of(s, &c[i], -1, keys[i]);
+        if (strcmp(keys[i], plain) == 0) fail_msg("change %d is not in the key", i);
+        for (int k = 0; k < i; k++)
+            assert_string_not_equal(keys[i], keys[k]);
+    }
+    key_of(s, &base, 0, key);
+    assert_string_not_equal(key, plain);
+    base.request.beside_bytes = 12345; /* no file tells it */
+    key_of(s, &base, -1, key);
+    assert_string_equal(key, plain);
+    segmenter_close(s);
+}
+
+static void another_threshold_does_the_cases_again(void **state)
+{
+    (void)state;
+    const char *paths[] = {scans_path};
+    batch_list list = list_of(paths, 1);
+    batch_outcome outcomes[SCANS];
+    batch_settings settings = settings_for(in_folder("threshold"));
+    settings.base.request.threshold = 0.5F;
+    assert_int_equal(run(&settings, &list, outcomes).done, SCANS);
+    assert_int_equal(run(&settings, &list, outcomes).finished, SCANS);
+    settings.base.request.threshold = 0.25F;
+    assert_int_equal(run(&settings, &list, outcomes).done, SCANS);
+    assert_int_equal(run(&settings, &list, outcomes).finished, SCANS);
+    batch_list_free(&list);
+}
+
 typedef struct thread_run {
     const batch_list *list;
     const char *out;
@@ -421,6 +493,8 @@ int main(void)
         cmocka_unit_test(scarce_memory_gives_up_overlapping_not_the_cases),
         cmocka_unit_test(a_failing_case_is_reported_and_stops_no_other),
         cmocka_unit_test(finished_cases_are_left_and_changed_ones_redone),
+        cmocka_unit_test(every_option_that_changes_results_is_in_the_key),
+        cmocka_unit_test(another_threshold_does_the_cases_again),
         cmocka_unit_test(two_runs_into_one_folder_do_no_harm),
         cmocka_unit_test(an_interrupted_batch_keeps_what_was_computed),
         cmocka_unit_test(folders_are_searched_by_name_and_content),
