@@ -22,7 +22,8 @@ typedef struct case_settings {
     double minimum_volume_ml;     /* connected parts smaller than this go                                              */
     bool largest_component;       /* all but the largest connected part go                                             */
 
-    /* Files. Each is optional and independent of the others. */
+    /* Files. Each is optional and independent of the others; their folders are made if need be. That the single ones can be
+       written is tried before anything is computed. */
     const char *folder;           /* one mask for each label, and segmentation.json; made if need be                   */
     bool probabilities;           /* <label>_probability.nii.gz too; needs folder                                      */
     const char *label_map;        /* .nii or .nii.gz with all labels (label_map.h), with .txt for ITK-SNAP and .ctbl for 3D

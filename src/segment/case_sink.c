@@ -1,3 +1,4 @@
+#define _POSIX_C_SOURCE 200809L /* strndup */
 #include "segment/case_sink.h"
 
 #include "base/file.h"
@@ -200,6 +201,21 @@ static sat_status check_path(const case_settings *c, const char *path, sat_error
     return sat_fail(error, SAT_BAD_ARGUMENT, "%s is the scan itself; choose another name or folder for what is to be written", path);
 }
 
+/* That a file can be written is known before an hour of computing, not after it: its folder is made, a file is begun and let go. */
+static sat_status try_path(const char *path, sat_error *error)
+{
+    const char *slash = path ? strrchr(path, '/') : NULL;
+    char *folder = slash && slash > path ? strndup(path, (size_t)(slash - path)) : NULL;
+    sat_status status = SAT_OK;
+    if (slash && slash > path) status = folder ? folder_make(folder, error) : sat_fail(error, SAT_NO_MEMORY, "no memory for a folder's name");
+    free(folder);
+    if (!path || status != SAT_OK) return status;
+    file_writer w = {.descriptor = -1};
+    status = file_create(path, &w, error);
+    file_abandon(&w);
+    return status;
+}
+
 static bool ends_in(const char *words, const char *ending)
 {
     const size_t length = strlen(words), tail = strlen(ending);
@@ -223,6 +239,8 @@ static sat_status check_paths(const case_sink *r, sat_error *error)
             status = sat_fail(error, SAT_BAD_ARGUMENT, "%s would be a label's mask and the label map; rename the label map", path);
         free(path);
     }
+    for (size_t i = 0; i < sizeof singles / sizeof *singles && status == SAT_OK; i++)
+        status = try_path(singles[i], error);
     return status;
 }
 

@@ -143,8 +143,6 @@ static everything run_everything(segmenter *s, const char *name, float threshold
     char map[PATH + 32], table[PATH + 32];
     snprintf(map, sizeof map, "%s/map/labels.nii.gz", e.to);
     snprintf(table, sizeof table, "%s/map/statistics.csv", e.to);
-    sat_error error = {0};
-    check(folder_make(in(e.to, "map", ""), &error), &error);
     case_settings settings = usual(e.to);
     settings.request.threshold = threshold;
     settings.minimum_volume_ml = minimum_ml;
@@ -579,6 +577,13 @@ static void contradictions_are_refused(void **state)
     settings = usual(folder);
     settings.label_map = in_folder("liver.nii.gz");
     expect_refused(&settings, "rename");
+    settings = usual(NULL);
+    settings.statistics = in(scan_path, "below a file", ".csv");
+    case_result result;
+    sat_error error = {0};
+    assert_int_equal(case_run(model, &scan, &settings, &result, NULL, &error), SAT_IO);
+    assert_int_equal(result.record.windows, 0); /* before anything was computed */
+    case_result_free(&result);
     settings = usual(NULL);
     settings.request.threshold = 1;
     expect_refused(&settings, "threshold");
