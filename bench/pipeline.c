@@ -1,11 +1,16 @@
-/* Times of everything around the network on a synthetic CT: standard form, merging, the way back; and the peak memory.
+/* Times of everything around the network on a synthetic CT: standard form, merging, the way back; with --files also reading the
+ * scan, statistics, label map, and writing all files; and the peak memory.
  *
  *   bench_pipeline [--shape 512x512x300] [--spacing 0.8x0.8x1] [--threads 2] [--prompts 117] [--dense] [--budget 4.0]
- *                  [--runs 3] [--oblique] [--mr] [--raw FILE]
+ *                  [--runs 3] [--oblique] [--mr] [--raw FILE] [--files FOLDER] [--largest-component]
  *
  * The "network" plants an ellipsoid of 5 to 60 ml for each prompt (--dense: something everywhere); the time it takes
  * itself is not counted. --raw writes the stored voxels (int16, i fastest) for bench/preprocessing_reference.py. */
 #include "base/clock.h"
+#include "base/file.h"
+#include "image/nifti.h"
+#include "image/volume_file.h"
+#include "segment/case_sink.h"
 #include "segment/merge.h"
 #include "segment/restore.h"
 #include "segment/standardise.h"
@@ -21,8 +26,8 @@ typedef struct options {
     int64_t shape[3];
     double spacing[3], budget_gb;
     int threads, prompts, runs;
-    bool dense, oblique, mr;
-    const char *raw;
+    bool dense, oblique, mr, largest;
+    const char *raw, *files;
 } options;
 
 static void must(sat_status status, const sat_error *error)
@@ -179,7 +184,61 @@ static sat_status ignore_zeros(void *context, size_t voxels, sat_error *error)
     return SAT_OK;
 }
 
-static void time_masks(const options *o, const standard_scan *scan)
+/* Masks go to files and into a label map as in the program (segment/case.c), without a network. */
+typedef struct written {
+    case_settings settings;
+    case_result result;
+    case_sink sink;
+    segment_sink slices;
+    char folder[512], label_map[600];
+    const char **names;
+    char (*words)[32];
+} written;
+
+static void written_open(const options *o, const volume *v, written *w)
+{
+    sat_error error = {0};
+    *w = (written){.settings = {.largest_component = o->largest, .scan_name = "scan"}};
+    snprintf(w->folder, sizeof w->folder, "%s/masks", o->files);
+    snprintf(w->label_map, sizeof w->label_map, "%s/labels.nii.gz", o->files);
+    w->settings.folder = w->folder;
+    w->settings.label_map = w->label_map;
+    w->names = calloc((size_t)o->prompts, sizeof *w->names);
+    w->words = calloc((size_t)o->prompts, sizeof *w->words);
+    w->result = (case_result){.labels = calloc((size_t)o->prompts, sizeof(case_label)), .label_count = o->prompts};
+    for (int i = 0; i < o->prompts; i++) {
+        snprintf(w->words[i], sizeof w->words[i], "structure %d", i + 1);
+        w->names[i] = w->result.labels[i].name = w->words[i];
+    }
+    w->settings.request.prompts = w->names;
+    w->settings.request.prompt_count = o->prompts;
+    must(case_sink_open(&w->settings, v, o->threads, &w->result, &w->sink, &error), &error);
+    w->slices = case_sink_slices(&w->sink);
+}
+
+static void written_take(written *w, restore *back, const merge *m, int prompt, restore_found *found)
+{
+    sat_error error = {0};
+    do {
+        must(w->slices.begin(w->slices.context, prompt, &error), &error);
+        must(restore_prompt(back, m, prompt, &w->slices.slices, found, &error), &error);
+        must(w->slices.end(w->slices.context, prompt, found, &error), &error);
+    } while (w->slices.again(w->slices.context, prompt));
+}
+
+static void written_close(written *w, const volume *v)
+{
+    sat_error error = {0};
+    const double start = clock_seconds();
+    must(label_map_write(&w->sink.map, w->label_map, v, NULL, &error), &error);
+    printf("label map written: %.3f s\n", clock_seconds() - start);
+    case_sink_close(&w->sink);
+    case_result_free(&w->result);
+    free((void *)w->names);
+    free(w->words);
+}
+
+static void time_masks(const options *o, const volume *v, const standard_scan *scan)
 {
     sat_error error = {0};
     const int size[3] = {288, 288, 96};
@@ -196,7 +255,9 @@ static void time_masks(const options *o, const standard_scan *scan)
     merge *m;
     restore *back;
     must(merge_open(&settings, &m, &error), &error);
-    must(restore_open(&scan->grid, false, o->threads, &back, &error), &error);
+    must(restore_open(&scan->grid, o->files != NULL, o->threads, &back, &error), &error);
+    written files;
+    if (o->files) written_open(o, v, &files);
     printf("plan: %zu windows, fixed %.2f GB, dense prompt %.0f MB, dense prompts per pass %zu (%d passes if all are)\n",
            windows.count, (double)plan.fixed_bytes / 1e9, (double)plan.dense_prompt_bytes / 1e6, plan.prompts_per_pass, plan.passes_if_dense);
     printf("opening (weights, their sums, tables): %.3f s\n", clock_seconds() - start);
@@ -211,7 +272,8 @@ static void time_masks(const options *o, const standard_scan *scan)
             size_t delivered = 0;
             const restore_sink sink = {&delivered, ignore_mask, NULL, ignore_zeros};
             restore_found found;
-            must(restore_prompt(back, m, prompt, &sink, &found, &error), &error);
+            if (o->files) written_take(&files, back, m, prompt, &found);
+            else must(restore_prompt(back, m, prompt, &sink, &found, &error), &error);
             voxels += found.voxels;
             done++;
             merge_release(m, prompt);
@@ -220,13 +282,29 @@ static void time_masks(const options *o, const standard_scan *scan)
     } while (merge_next_pass(m) > 0);
     merge_usage usage;
     merge_usage_now(m, &usage);
-    printf("%d prompts (%s): merging %.3f s, way back %.3f s (%.1f ms each), %.1f ml each, %d passes, blocks at most %.3f GB\n", done,
-           o->dense ? "dense" : "compact", merging, restoring, 1e3 * restoring / done,
+    printf("%d prompts (%s): merging %.3f s, way back%s %.3f s (%.1f ms each), %.1f ml each, %d passes, blocks at most %.3f GB\n", done,
+           o->dense ? "dense" : "compact", merging, o->files ? ", statistics, label map, masks' files" : "", restoring, 1e3 * restoring / done,
            (double)voxels * o->spacing[0] * o->spacing[1] * o->spacing[2] / 1e3 / done, usage.passes, (double)usage.peak_bytes / 1e9);
+    if (o->files) written_close(&files, v);
     restore_close(back);
     merge_close(m);
     window_weights_free(&weights);
     windows_free(&windows);
+}
+
+/* As a file, and back from it. */
+static void read_scan(const options *o, volume *v)
+{
+    sat_error error = {0};
+    char path[600];
+    snprintf(path, sizeof path, "%s/scan.nii.gz", o->files);
+    must(folder_make(o->files, &error), &error);
+    const nifti_write_options how = {.threads = o->threads, .level = GZIP_LEVEL_IMAGE};
+    must(nifti_write(path, &v->grid, v->type, v->stored, &how, NULL, &error), &error);
+    volume_free(v);
+    const double start = clock_seconds();
+    must(volume_read(path, -1, v, &error), &error);
+    printf("scan read from .nii.gz: %.3f s\n", clock_seconds() - start);
 }
 
 /* ---------------------------------------------------------------- options */
@@ -249,11 +327,13 @@ static bool parse(int argc, char **argv, options *o)
         else if (strcmp(name, "--runs") == 0) o->runs = (int)strtol(value, NULL, 10);
         else if (strcmp(name, "--budget") == 0) o->budget_gb = strtod(value, NULL);
         else if (strcmp(name, "--raw") == 0) o->raw = value;
+        else if (strcmp(name, "--files") == 0) o->files = value;
         else {
             takes_value = false;
             if (strcmp(name, "--dense") == 0) o->dense = true;
             else if (strcmp(name, "--oblique") == 0) o->oblique = true;
             else if (strcmp(name, "--mr") == 0) o->mr = true;
+            else if (strcmp(name, "--largest-component") == 0) o->largest = true;
             else return false;
         }
         n += takes_value;
@@ -275,6 +355,7 @@ int main(int argc, char **argv)
         FILE *file = fopen(o.raw, "wb");
         if (!file || fwrite(v.stored, 2, volume_voxels(&v), file) != volume_voxels(&v) || fclose(file) != 0) return 1;
     }
+    if (o.files) read_scan(&o, &v);
     const standard_settings settings = {.modality = o.mr ? "mri" : "ct", .spacing_mm = {1, 1, 3}, .intensity = {-500, 1000, 0.5, 99.5},
                                         .threads = o.threads};
     double seconds[99];
@@ -291,7 +372,7 @@ int main(int argc, char **argv)
            median(seconds, o.runs), o.runs, o.threads, peak_gb());
     printf("statistics: clip %.6g %.6g mean %.9g std %.9g\n", scan.statistics.clip_low, scan.statistics.clip_high, scan.statistics.mean,
            scan.statistics.std);
-    if (o.prompts > 0) time_masks(&o, &scan);
+    if (o.prompts > 0) time_masks(&o, &v, &scan);
     printf("peak resident memory: %.2f GB\n", peak_gb());
     standard_free(&scan);
     volume_free(&v);
