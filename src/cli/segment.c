@@ -8,6 +8,7 @@
 #include "cli/verbs.h"
 #include "cpu/peak.h"
 #include "image/volume_file.h"
+#include "segment/batch_outputs.h"
 #include "segment/case.h"
 #include "segment/check_scan.h"
 #include "segment/modality.h"
@@ -325,12 +326,14 @@ static sat_status segment_many(verb_call *call, sat_error *error)
 {
     const segment_settings *settings = call->settings;
     prompt_list prompts = {0};
-    const char *single = settings->label_map ? "--label-map" : settings->statistics ? "--statistics" : settings->preview ? "--preview"
-                         : settings->report ? "--report" : NULL;
-    if (single) return sat_fail(error, SAT_BAD_ARGUMENT, "%s names one file, for one scan; leave it out where there are several", single);
     if (settings->compat) return sat_fail(error, SAT_BAD_ARGUMENT, "--compat is for one scan at a time");
-    sat_status status = SAT_OK;
-    if (!settings->manifest || settings->prompts.count || settings->prompt_file)
+    case_settings base = common_wanted(settings);
+    base.label_map = settings->label_map;
+    base.statistics = settings->statistics;
+    base.preview = settings->preview;
+    base.report = settings->report;
+    sat_status status = batch_outputs_check(&base, error);
+    if (status == SAT_OK && (!settings->manifest || settings->prompts.count || settings->prompt_file))
         status = prompts_gather(&settings->prompts, settings->prompt_file, &prompts, error);
     const segment_batch wanted = {
         .model = settings->model,
@@ -343,7 +346,7 @@ static sat_status segment_many(verb_call *call, sat_error *error)
         .modality = settings->modality,
         .orientation = settings->orientation,
         .options = options_of(settings, 0),
-        .base = common_wanted(settings),
+        .base = base,
     };
     if (status == SAT_OK) status = segment_batch_run(call, &wanted, error);
     prompts_free(&prompts);

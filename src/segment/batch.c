@@ -4,6 +4,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "segment/batch_finished.h"
+#include "segment/batch_outputs.h"
 #include "segment/batch_reader.h"
 #include "segment/batch_writer.h"
 #include "segment/modality.h"
@@ -65,7 +66,7 @@ static void settle(running *r, batch_case *c)
     batch_outcome *o = &r->outcomes[c->item];
     sat_error error = {0};
     sat_status status = c->behind ? batch_files_wait(&c->files, &error) : SAT_OK;
-    if (status == SAT_OK && c->result.record_path) status = batch_case_end(c->folder, c->key, &c->result, &error);
+    if (status == SAT_OK && c->result.record_path) status = batch_case_end(c->folder, c->key, &r->settings->base, &c->result, &error);
     if (status == SAT_OK) {
         o->state = BATCH_DONE;
         for (int i = 0; i < c->result.label_count; i++)
@@ -187,6 +188,7 @@ static sat_status find_modality(const volume *scan, case_settings *settings, mod
 static sat_status compute(running *r, batch_case *c, const volume *scan, beside b, sat_error *error)
 {
     modality_guess guess;
+    batch_outputs outputs = {0};
     case_settings settings = settings_of(r, c->item);
     sat_status status = find_modality(scan, &settings, &guess, error);
     c->behind = b.behind;
@@ -196,8 +198,10 @@ static sat_status compute(running *r, batch_case *c, const volume *scan, beside 
     c->folder = output_path_in(r->settings->folder, r->list->items[c->item].name);
     if (status == SAT_OK && !c->folder) status = sat_fail(error, SAT_NO_MEMORY, "no memory for a folder's name");
     settings.folder = c->folder;
+    if (status == SAT_OK) status = batch_outputs_place(&settings, c->folder, &outputs, error);
     if (status == SAT_OK) status = batch_case_begin(c->folder, error);
     if (status == SAT_OK) status = case_run(r->s, scan, &settings, &c->result, r->watch, error);
+    batch_outputs_free(&outputs);
     return status;
 }
 

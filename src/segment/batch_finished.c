@@ -4,6 +4,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/text.h"
+#include "segment/batch_outputs.h"
 #include "segment/output.h"
 
 #include <errno.h>
@@ -183,17 +184,41 @@ sat_status batch_case_begin(const char *folder, sat_error *error)
     return status == SAT_OK ? remove_if_there(folder, record_name, error) : status;
 }
 
-sat_status batch_case_end(const char *folder, const char *key, const case_result *result, sat_error *error)
+static void add_file(json_t *files, const char *folder, const char *name)
+{
+    if (name[0]) json_object_set_new(files, name, json_integer(file_bytes(folder, name)));
+}
+
+/* Every file but the side-car, with its bytes; NULL when memory is short. */
+static json_t *files_json(const char *folder, const case_settings *names, const case_result *result)
+{
+    char *others[BATCH_OUTPUTS_MOST];
+    int count;
+    if (batch_outputs_names(names, result->label_count, others, &count, NULL) != SAT_OK) return NULL;
+    json_t *files = json_object();
+    for (int i = 0; i < result->label_count; i++) {
+        add_file(files, folder, result->labels[i].file);
+        add_file(files, folder, result->labels[i].probability_file);
+    }
+    for (int i = 0; i < count; i++) {
+        add_file(files, folder, others[i]);
+        free(others[i]);
+    }
+    return files;
+}
+
+sat_status batch_case_end(const char *folder, const char *key, const case_settings *names, const case_result *result, sat_error *error)
 {
     char hash[HASH_SHA256_TEXT];
-    json_t *files = json_object(), *mark = json_object();
-    int found = 0;
-    for (int i = 0; i < result->label_count; i++) {
-        const case_label *l = &result->labels[i];
-        found += l->found.voxels > 0;
-        json_object_set_new(files, l->file, json_integer(file_bytes(folder, l->file)));
-        if (l->probability_file[0]) json_object_set_new(files, l->probability_file, json_integer(file_bytes(folder, l->probability_file)));
+    json_t *files = files_json(folder, names, result), *mark = json_object();
+    if (!files || !mark) {
+        json_decref(files);
+        json_decref(mark);
+        return sat_fail(error, SAT_NO_MEMORY, "no memory for what the case's files are");
     }
+    int found = 0;
+    for (int i = 0; i < result->label_count; i++)
+        found += result->labels[i].found.voxels > 0;
     char *path = output_path_in(folder, mark_name);
     sat_status status = SAT_OK;
     if (!path || !result->record_path || !hash_file(result->record_path, hash)) {

@@ -21,7 +21,9 @@ bool batch_case_finished(const char *folder, const char *key, int *found);
 
 /* Says that the case is not finished (any more): to be called before anything in the folder is touched. */
 sat_status batch_case_begin(const char *folder, sat_error *error);
-/* Says that it is, after its side-car. Fails with SAT_IO, SAT_NO_MEMORY. */
-sat_status batch_case_end(const char *folder, const char *key, const case_result *result, sat_error *error);
+/* Says that it is, after its side-car. `names`: the case's label map, table, pictures (batch_outputs.h). Fails with SAT_IO,
+ * SAT_NO_MEMORY. */
+sat_status batch_case_end(const char *folder, const char *key, const case_settings *names, const case_result *result,
+                          sat_error *error);
 
 #endif

@@ -45,3 +45,29 @@ code=0
 cmp "$work/json" "$work/m/batch.json"
 grep -q 'line 3: not valid JSON' "$work/stderr" || { cat "$work/stderr"; exit 1; }
 [ "$(find "$work/scans" | wc -l)" -eq 5 ] || { find "$work/scans"; exit 1; }
+
+# Every output of a single scan, for each of two: the same bytes, in the case's folder, and known to be finished.
+rm "$work/scans/damaged.nii" "$work/scans/case3.nii.gz"
+set -- --model "$work/tiny.safetensors" --modality ct -p liver -p 'left kidney' --dtype f32 --overlap 0 --quiet --probabilities
+named() { echo "--label-map $1label_map.nii.gz --statistics $1statistics.csv --preview $1preview.png --report $1report.html"; }
+mkdir "$work/one"
+"$SAT3D_BINARY" segment "$work/scans/case2.nii.gz" "$@" $(named "$work/one/") -o "$work/one" >"$work/table"
+"$SAT3D_BINARY" segment "$work/scans" "$@" $(named "") -o "$work/all" >"$work/table"
+for case in case1 case2; do
+    for file in liver.nii.gz left_kidney.nii.gz liver_probability.nii.gz left_kidney_probability.nii.gz label_map.nii.gz label_map.txt \
+        label_map.ctbl statistics.csv preview.png report.html segmentation.json; do
+        [ -s "$work/all/$case/$file" ] || { echo "$case has no $file"; exit 1; }
+        grep -q "\"$file\"" "$work/all/$case/.finished.json" || [ "$file" = segmentation.json ] || { echo "$file is not listed"; exit 1; }
+        [ $case = case1 ] || [ $file = report.html ] || cmp "$work/one/$file" "$work/all/$case/$file"
+    done
+done
+"$SAT3D_BINARY" segment "$work/scans" "$@" $(named "") -o "$work/all" | grep -q '2 cases: 0 segmented, 2 finished before'
+rm "$work/all/case1/preview.png"
+"$SAT3D_BINARY" segment "$work/scans" "$@" $(named "") -o "$work/all" | grep -q '2 cases: 1 segmented, 1 finished before'
+"$SAT3D_BINARY" segment "$work/scans" "$@" $(named "") --threshold 0.4 -o "$work/all" | grep -q '2 cases: 2 segmented, 0 finished before'
+for wrong in '--label-map maps/map.nii.gz' '--statistics ../all.csv' '--preview picture.jpg' '--report .report.html'; do
+    code=0
+    "$SAT3D_BINARY" segment "$work/scans" "$@" $wrong -o "$work/refused" 2>"$work/stderr" || code=$?
+    [ "$code" -eq 2 ] && [ ! -e "$work/refused" ] && grep -q 'where there are several scans' "$work/stderr" ||
+        { echo "$wrong: exit code $code"; cat "$work/stderr"; exit 1; }
+done
