@@ -8,8 +8,11 @@
 
 #include "base/json.h"
 #include "image/volume_file.h"
+#include "segment/preview_layout.h"
+#include "segment/preview_planes.h"
 #include "segment/segmenter.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -151,38 +154,152 @@ static void run_program(const char *scan_path, const char *out)
     char command[4000];
     const char *binary = getenv("SAT3D_BINARY");
     snprintf(command, sizeof command,
-             "'%s' segment '%s' --model '%s' --modality mri -p '%s' -p '%s' -o '%s' --dtype f32 --threads 1 --quiet --no-query-cache >/dev/null",
-             binary ? binary : "build/sat3d", scan_path, model_path, phantom_prompts[0], phantom_prompts[1], out);
+             "'%s' segment '%s' --model '%s' --modality mri -p '%s' -p '%s' -o '%s' --label-map '%s/labels.nii.gz' --dtype f32 "
+             "--threads 1 --quiet --no-query-cache >/dev/null",
+             binary ? binary : "build/sat3d", scan_path, model_path, phantom_prompts[0], phantom_prompts[1], out, out);
     const int code = system(command); /* NOLINT: a test */
     if (code != 0) fail_msg("%s: exit code %d", command, code);
 }
 
-static void judge_mask_files(const phantom *p, const char *out)
+/* `middle_mm` gets where each mask lies. */
+static void judge_mask_files(const phantom *p, const char *out, double middle_mm[STRUCTURES][3])
 {
     static const char *const names[STRUCTURES] = {"left_kidney.nii.gz", "right_kidney.nii.gz"};
     for (int s = 0; s < STRUCTURES; s++) {
         char path[1200], file[100];
         volume mask;
         sat_error error = {0};
-        double middle_mm[3];
         snprintf(path, sizeof path, "%s/%s", out, names[s]);
         snprintf(file, sizeof file, "%s_out/%s", p->name, names[s]);
         check(volume_read(path, -1, &mask, &error), &error);
         assert_int_equal(mask.type, VOXEL_UINT8);
         assert_memory_equal(mask.grid.shape_ijk, p->grid.shape_ijk, sizeof mask.grid.shape_ijk);
-        const int64_t voxels = phantom_judge(p, s, mask.stored, 1, middle_mm);
-        add_row(p, file, "mask", voxels, middle_mm);
+        const int64_t voxels = phantom_judge(p, s, mask.stored, 1, middle_mm[s]);
+        add_row(p, file, "mask", voxels, middle_mm[s]);
         volume_free(&mask);
     }
+}
+
+/* In the axial picture the patient's left is on the right, and the letter at that edge says so: the left structure lies further to the right
+ * than the right one. */
+static void judge_picture(const phantom *p, const volume *map)
+{
+    const size_t voxels = volume_voxels(map);
+    uint16_t *wide = malloc(voxels * sizeof *wide);
+    assert_non_null(wide);
+    for (size_t n = 0; n < voxels; n++)
+        wide[n] = ((const uint8_t *)map->stored)[n];
+    const preview_request request = {.scan = map, .label_map = wide, .label_count = STRUCTURES, .threads = 1};
+    preview_frame frame;
+    sat_error error = {0};
+    check(preview_frame_find(&map->grid, &frame, &error), &error);
+    const int across = preview_views[PREVIEW_AXIAL].across, through = preview_views[PREVIEW_AXIAL].through;
+    const double right_edge[3] = {-frame.axis[across][0], -frame.axis[across][1], -frame.axis[across][2]};
+    char letters[4];
+    preview_letters(right_edge, letters);
+    assert_int_equal(letters[0], 'L');
+    double column[STRUCTURES] = {0}, count[STRUCTURES] = {0};
+    for (int64_t slice = 0; slice < map->grid.shape_ijk[frame.file_axis[through]]; slice++) {
+        const double step = (frame.high_mm[through] - frame.low_mm[through]) / (double)map->grid.shape_ijk[frame.file_axis[through]];
+        const int64_t up = frame.flip[through] ? map->grid.shape_ijk[frame.file_axis[through]] - 1 - slice : slice;
+        const preview_cut cut = {slice, frame.low_mm[through] + ((double)up + 0.5) * step};
+        preview_image image;
+        check(preview_image_cut(&request, &frame, PREVIEW_AXIAL, &cut, 2, &image, &error), &error);
+        for (int n = 0; n < image.width * image.height; n++)
+            if (image.labels[n]) {
+                column[image.labels[n] - 1] += n % image.width;
+                count[image.labels[n] - 1]++;
+            }
+        preview_image_free(&image);
+    }
+    assert_true(count[0] > 0 && count[1] > 0);
+    if (!(column[0] / count[0] > column[1] / count[1] + 5))
+        fail_msg("%s: the left structure is at column %.1f of the picture, the right one at %.1f", p->name, column[0] / count[0], column[1] / count[1]);
+    free(wide);
+}
+
+static void judge_label_map(const phantom *p, const char *out)
+{
+    char path[1200], file[100];
+    volume map;
+    sat_error error = {0};
+    double middle_mm[STRUCTURES][3];
+    int64_t sum = 0;
+    snprintf(path, sizeof path, "%s/labels.nii.gz", out);
+    snprintf(file, sizeof file, "%s_out/labels.nii.gz", p->name);
+    check(volume_read(path, -1, &map, &error), &error);
+    assert_int_equal(map.type, VOXEL_UINT8);
+    assert_memory_equal(map.grid.shape_ijk, p->grid.shape_ijk, sizeof map.grid.shape_ijk);
+    for (int s = 0; s < STRUCTURES; s++)
+        sum += (s + 1) * phantom_judge(p, s, map.stored, (uint8_t)(s + 1), middle_mm[s]);
+    add_row(p, file, "label map", sum, middle_mm[0]);
+    judge_picture(p, &map);
+    volume_free(&map);
+}
+
+static json_t *read_record(const char *out)
+{
+    char path[1200];
+    json_t *root;
+    sat_error error = {0};
+    snprintf(path, sizeof path, "%s/segmentation.json", out);
+    check(json_read(path, &root, &error), &error);
+    return root;
+}
+
+static void judge_record(const phantom *p, const char *out, double middle_mm[STRUCTURES][3])
+{
+    json_t *root = read_record(out);
+    const json_t *labels = json_object_get(root, "labels");
+    for (int s = 0; s < STRUCTURES; s++) {
+        const json_t *label = json_array_get(labels, (size_t)s), *centroid = json_object_get(label, "centroid_mm");
+        assert_string_equal(json_string_value(json_object_get(label, "name")), phantom_prompts[s]);
+        for (size_t r = 0; r < 3; r++)
+            if (fabs(json_number_value(json_array_get(centroid, r)) - middle_mm[s][r]) > 1e-3)
+                fail_msg("%s: the side-car has '%s' at %g mm of axis %zu", p->name, phantom_prompts[s],
+                         json_number_value(json_array_get(centroid, r)), r);
+        size_t n;
+        json_t *finding;
+        json_array_foreach(json_object_get(label, "checks"), n, finding) /* no word about sides */
+            assert_string_equal(json_string_value(json_object_get(finding, "severity")), "note");
+    }
+    json_decref(root);
 }
 
 static void through_the_program(const phantom *p)
 {
     char scan_path[800], out[900];
+    double middle_mm[STRUCTURES][3];
     phantom_write(p, folder, scan_path);
     snprintf(out, sizeof out, "%s/%s_out", folder, p->name);
     run_program(scan_path, out);
-    judge_mask_files(p, out);
+    judge_mask_files(p, out, middle_mm);
+    judge_label_map(p, out);
+    judge_record(p, out, middle_mm);
+}
+
+/* A patient whose sides the header has exchanged: masks come back where the voxels are, and the program says aloud that it can't be right. */
+static void exchanged_sides_are_noticed(void **state)
+{
+    (void)state;
+    phantom p = phantom_make((const int[]){0, 1, 2}, 1, 0, 0, BOTH_FORMS);
+    char scan_path[800], out[900];
+    p.exchanged = true;
+    snprintf(p.name, sizeof p.name, "exchanged");
+    phantom_write(&p, folder, scan_path);
+    snprintf(out, sizeof out, "%s/%s_out", folder, p.name);
+    run_program(scan_path, out);
+    json_t *root = read_record(out);
+    const json_t *checks = json_object_get(json_array_get(json_object_get(root, "labels"), 0), "checks");
+    assert_int_equal(json_array_size(checks), 1);
+    assert_string_equal(json_string_value(json_object_get(json_array_get(checks, 0), "code")), "pair-exchanged");
+    bool warned = false;
+    size_t n;
+    json_t *warning;
+    json_array_foreach(json_object_get(root, "warnings"), n, warning)
+        warned |= strstr(json_string_value(warning), "RIGHT of") != NULL;
+    assert_true(warned);
+    json_decref(root);
 }
 
 /* Every patient axis first, second and third in the file, upwards and downwards; compressed and not; then the odd ones. */
@@ -250,6 +367,7 @@ int main(void)
         cmocka_unit_test(sheared),
         cmocka_unit_test(without_forms),
         cmocka_unit_test(every_output_of_the_program),
+        cmocka_unit_test(exchanged_sides_are_noticed),
     };
     return cmocka_run_group_tests(tests, open_model, close_model);
 }

@@ -126,7 +126,7 @@ void phantom_write(const phantom *p, const char *folder, char path[800])
             for (int64_t i = 0; i < n[0]; i++) {
                 *at = background;
                 for (int s = 0; s < PHANTOM_STRUCTURES; s++)
-                    if (ball_distance_mm(p, s, false, i, j, k) <= radius_mm) *at = level[s];
+                    if (ball_distance_mm(p, s, false, i, j, k) <= radius_mm) *at = level[p->exchanged ? 1 - s : s];
                 at++;
             }
     sat_error error = {0};

@@ -18,6 +18,7 @@ typedef struct phantom {
     double shift_mm[3];  /* from a planted structure to its mask: what the bright model adds, in the world      */
     forms which;
     bool compressed;
+    bool exchanged;      /* what the model takes for the left structure lies on the right, and the other way round */
 } phantom;
 
 /* File axis a runs along patient axis order[a], downwards where bit a of `flips` is set; the whole turned by `turn_degrees` and sheared. */
