@@ -13,9 +13,13 @@ void case_warn(case_result *result, const char *sentence)
 {
     for (int i = 0; i < result->warning_count; i++)
         if (strcmp(result->warnings[i], sentence) == 0) return;
+    if (result->warning_count == CASE_WARNINGS) return;
     const size_t size = strlen(sentence) + 1;
-    char *copy = result->warning_count < CASE_WARNINGS ? malloc(size) : NULL;
-    if (!copy) return;
+    char *copy = malloc(size);
+    if (!copy) {
+        result->warning_lost = true;
+        return;
+    }
     memcpy(copy, sentence, size);
     result->warnings[result->warning_count++] = copy;
 }
@@ -104,8 +108,9 @@ sat_status case_run(segmenter *s, const volume *scan, const case_settings *setti
     if (status == SAT_OK) status = case_check_masks(s, scan, settings, result, error);
     if (status == SAT_OK) {
         gather_warnings(&sink);
-        status = case_files_write(s, scan, settings, &sink.map, result, error);
+        if (result->warning_lost) status = sat_fail(error, SAT_NO_MEMORY, "no memory for the warnings");
     }
+    if (status == SAT_OK) status = case_files_write(s, scan, settings, &sink.map, result, error);
     case_sink_close(&sink);
     return status;
 }

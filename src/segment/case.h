@@ -67,6 +67,7 @@ typedef struct case_result {
     segment_record record;
     char *warnings[CASE_WARNINGS]; /* owned sentences for the user, about the scan and about what was found */
     int warning_count;
+    bool warning_lost;             /* memory was short: case_run fails                                        */
     check_list checks;             /* all findings, of the scan and of masks (docs/checks.md)                */
     char *record_path;             /* owned: the side-car that was written, or NULL */
 } case_result;

@@ -50,10 +50,10 @@ sat_status case_check_masks(const segmenter *s, const volume *scan, const case_s
     mask_seen *seen = calloc((size_t)result->label_count, sizeof *seen);
     sat_status status = seen ? SAT_OK : sat_fail(error, SAT_NO_MEMORY, "no memory for the checks of %d masks", result->label_count);
     if (status == SAT_OK) status = open_words(s, result, &words, error);
+    if (status == SAT_OK) status = check_body_find(scan, settings->request.modality, &body, error);
     if (status == SAT_OK) {
         for (int i = 0; i < result->label_count; i++)
             seen[i] = result->labels[i].seen;
-        check_body_find(scan, settings->request.modality, &body);
         const check_masks_request request = {.scan = scan,
                                              .prompts = settings->request.prompts,
                                              .seen = seen,

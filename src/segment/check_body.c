@@ -106,18 +106,18 @@ static void judge(const body_sums *s, check_body *b)
     b->known = b->reason == NULL;
 }
 
-void check_body_find(const volume *scan, const char *modality, check_body *body)
+sat_status check_body_find(const volume *scan, const char *modality, check_body *body, sat_error *error)
 {
     *body = (check_body){0};
     const int64_t *n = scan->grid.shape_ijk;
     orientation o;
     sat_error unused;
-    float *row = malloc((size_t)n[0] * sizeof *row);
-    if (!row || orientation_find((const double(*)[4])scan->grid.voxel_to_world, "RAS", &o, &unused) != SAT_OK) {
-        body->reason = row ? "the header's geometry is not usable" : "memory was short";
-        free(row);
-        return;
+    if (orientation_find((const double(*)[4])scan->grid.voxel_to_world, "RAS", &o, &unused) != SAT_OK) {
+        body->reason = "the header's geometry is not usable";
+        return SAT_OK;
     }
+    float *row = malloc((size_t)n[0] * sizeof *row);
+    if (!row) return sat_fail(error, SAT_NO_MEMORY, "no memory for a row of the scan");
     const double threshold = threshold_of(scan, modality);
     body_sums s = {.planes = (int)((n[o.source[0]] - 1) / stride_of(n[o.source[0]]) + 1)};
     span_bins(&scan->grid, body);
@@ -128,6 +128,7 @@ void check_body_find(const volume *scan, const char *modality, check_body *body)
         }
     judge(&s, body);
     free(row);
+    return SAT_OK;
 }
 
 double check_body_midline(const check_body *body, double z_mm)

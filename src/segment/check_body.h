@@ -20,9 +20,9 @@ typedef struct check_body {
 } check_body;
 
 /* Body is what lies above the threshold between air and tissue: -300 HU for a ct, a share of the scan's bright values otherwise.
- * Looks at up to 128 x 128 x 128 voxels on a fixed grid. `modality` NULL: unknown. Never fails: what can't be told is said in
- * `reason`. Thread-safe. */
-void check_body_find(const volume *scan, const char *modality, check_body *body);
+ * Looks at up to 128 x 128 x 128 voxels on a fixed grid. `modality` NULL: unknown. A scan of which no midline can be told is no
+ * failure: `reason` says why. Fails with SAT_NO_MEMORY. Thread-safe. */
+sat_status check_body_find(const volume *scan, const char *modality, check_body *body, sat_error *error);
 
 /* The midline's x (RAS+ mm) at height z; the whole body's where there is too little at that height. */
 double check_body_midline(const check_body *body, double z_mm);

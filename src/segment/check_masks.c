@@ -24,15 +24,15 @@ static void add_cause(text *causes, const char *words)
 }
 
 /* A name in strange letters, or one that is spelt piece by piece: the model was hardly ever shown it. */
-static void add_unknown_words(const tokenizer *words, const char *prompt, text *causes)
+static sat_status add_unknown_words(const tokenizer *words, const char *prompt, text *causes, sat_error *error)
 {
     enum { LONGEST = 256 };
     int32_t ids[LONGEST];
     char cause[128];
     size_t bytes = 0;
     char *lower = NULL;
-    sat_error unused;
-    if (lower_case(prompt, strlen(prompt), &lower, &bytes, &unused) != SAT_OK) return;
+    const sat_status status = lower_case(prompt, strlen(prompt), &lower, &bytes, error);
+    if (status != SAT_OK) return status;
     const int tokens = tokenizer_ids(words, lower, bytes, LONGEST, ids) - 2;
     const int32_t unknown_id = tokenizer_find(words, "[UNK]");
     int unknown = 0, spaces = 1;
@@ -48,6 +48,7 @@ static void add_unknown_words(const tokenizer *words, const char *prompt, text *
         snprintf(cause, sizeof cause, "the name is spelt in %d pieces, as words unknown to the model are: check the spelling", tokens);
         add_cause(causes, cause);
     }
+    return SAT_OK;
 }
 
 /* What was odd about the scan, in a few words for each code; the whole sentence was said before. */
@@ -82,32 +83,38 @@ static void add_causes_among_masks(const check_masks_request *r, int prompt, tex
     else if (others) add_cause(causes, "it is not in this scan's field of view, or not in this person");
 }
 
-static void check_found_nothing(const check_masks_request *r, int prompt, check_list *found)
+static sat_status check_found_nothing(const check_masks_request *r, int prompt, check_list *found, sat_error *error)
 {
     text causes = text_open(CAUSES_TEXT);
+    sat_status status = SAT_OK;
     add_causes_in_scan(r->before, &causes);
-    if (r->words) add_unknown_words(r->words, r->prompts[prompt], &causes);
+    if (r->words) status = add_unknown_words(r->words, r->prompts[prompt], &causes, error);
     add_causes_among_masks(r, prompt, &causes);
     if (!causes.length) add_cause(&causes, "it is not in this scan's field of view, the modality is another one, or the model does not know it by this name");
     check_add(found, "found-nothing", CHECK_WARNING, prompt, "'%.80s' found nothing; likely causes: %s", r->prompts[prompt], causes.data);
+    if (status == SAT_OK) status = text_check(&causes, error);
     text_free(&causes);
+    return status;
 }
 
 /* ---------------------------------------------------------------- cut by the edge */
 
-static void check_cut(const check_masks_request *r, int prompt, check_list *found)
+static sat_status check_cut(const check_masks_request *r, int prompt, check_list *found, sat_error *error)
 {
     text faces = text_open(CHECK_TEXT / 2);
     json_t *object = mask_faces_json(&r->seen[prompt], &r->scan->grid), *count;
     const char *face;
+    if (!object) return sat_fail(error, SAT_NO_MEMORY, "no memory for the faces of a mask");
     json_object_foreach(object, face, count)
         text_format(&faces, "%s%s (%lld voxels)", faces.length ? ", " : "", face, (long long)json_integer_value(count));
     if (faces.length)
         check_add(found, "cut-by-edge", CHECK_NOTE, prompt,
                   "'%.80s' reaches the edge of the scan towards: %s; it is cut there, and its volume is that of the part inside",
                   r->prompts[prompt], faces.data);
+    const sat_status status = text_check(&faces, error);
     json_decref(object);
     text_free(&faces);
+    return status;
 }
 
 /* ---------------------------------------------------------------- sides */
@@ -173,8 +180,8 @@ sat_status check_masks(const check_masks_request *r, check_list *found, sat_erro
 {
     int empty = 0;
     for (int p = 0; p < r->prompt_count; p++) {
-        if (r->seen[p].voxels) check_cut(r, p, found);
-        else check_found_nothing(r, p, found);
+        const sat_status status = r->seen[p].voxels ? check_cut(r, p, found, error) : check_found_nothing(r, p, found, error);
+        if (status != SAT_OK) return status;
         empty += r->seen[p].voxels == 0;
     }
     check_sides(r, found);
