@@ -33,10 +33,10 @@ expect() {
 segment() { # SCAN FOLDER [OPTIONS], as expect's command
     from=$1 to=$2
     shift 2
-    set -- "$sat3d" segment "$from" --model "$model" --modality ct -p liver --threads 1 -o "$to" "$@"
+    set -- "$sat3d" segment "$from" --model "$model" --modality mri -p liver --threads 1 -o "$to" "$@"
     "$@"
 }
-run() { expect "$1" "$2" "$3" sh -c 'scan=$1 folder=$2; shift 2; exec "$SAT3D_BINARY" segment "$scan" --model "$0" --modality ct -p liver --threads 1 -o "$folder" "$@"' "$model" "$4" "$5"; }
+run() { expect "$1" "$2" "$3" sh -c 'scan=$1 folder=$2; shift 2; exec "$SAT3D_BINARY" segment "$scan" --model "$0" --modality mri -p liver --threads 1 -o "$folder" "$@"' "$model" "$4" "$5"; }
 
 nothing_in() { # NAME FOLDER
     [ -d "$2" ] || return 0
@@ -166,7 +166,7 @@ same "a path of 3600 bytes" "$deep"
 run "a path beyond what the system allows" 3 "File name too long" $scan "$deep/$long/$long/$long"
 run "a scan's path beyond what the system allows" 3 "File name too long" "$deep/$long/$long/$long" "$work/out"
 printf 'liver\n%0300d\n' 7 >"$work/prompts.txt"
-expect "a prompt as long as a file name may not be" 0 "" "$sat3d" segment $scan --model "$model" --modality ct --prompts "$work/prompts.txt" --threads 1 -o "$work/prompt"
+expect "a prompt as long as a file name may not be" 0 "" "$sat3d" segment $scan --model "$model" --modality mri --prompts "$work/prompts.txt" --threads 1 -o "$work/prompt"
 
 # ---------------------------------------------------------------- two at once
 for i in 1 2 3; do
