@@ -16,14 +16,14 @@ problems=0
 # A run that does not come to an end is a finding too.
 program="timeout 30 $program"
 
-segment() { $program segment $scan --model "$model" --modality ct -p liver --threads 1 -o "$1"; }
-segment_json() { $program segment $scan --model "$model" --modality ct -p liver -p spleen --threads 1 --json --dtype f32 -o "$1"; }
+segment() { $program segment $scan --model "$model" --modality mri -p liver --threads 1 -o "$1"; }
+segment_json() { $program segment $scan --model "$model" --modality mri -p liver -p spleen --threads 1 --json --dtype f32 -o "$1"; }
 everything() {
-    $program segment $scan --model "$model" --modality ct -p liver -p spleen --threads 1 -o "$1" --label-map "$1/map.nii.gz" \
+    $program segment $scan --model "$model" --modality mri -p liver -p spleen --threads 1 -o "$1" --label-map "$1/map.nii.gz" \
         --statistics "$1/s.csv" --preview "$1/p.png" --probabilities --largest-component
 }
-plan() { $program segment $scan --model "$model" --modality ct -p liver --threads 1 --max-memory 2G --dry-run --json; }
-check() { $program check $scan --modality ct --json --threads 1; }
+plan() { $program segment $scan --model "$model" --modality mri -p liver --threads 1 --max-memory 2G --dry-run --json; }
+check() { $program check $scan --modality mri --json --threads 1; }
 info() { $program info "$model" --json; }
 convert() {
     $program convert --model tests/golden/tiny/tiny.pth --text tests/golden/text/tiny_text.pth --query-heads 4 \

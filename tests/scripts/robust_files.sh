@@ -87,15 +87,15 @@ feed.nii"
 run "a damaged scan with a line feed in its name" 3 "line.feed.nii: ." "$work/line
 feed.nii" "$work/out"
 run "no such scan" 3 "nowhere.nii: .*No such file" "$work/nowhere.nii" "$work/out"
-expect "a FIFO as the scan" 3 "not a file" "$sat3d" check "$(mkfifo "$work/fifo.nii" && echo "$work/fifo.nii")" --modality ct
+expect "a FIFO as the scan" 3 "not a file" "$sat3d" check "$(mkfifo "$work/fifo.nii" && echo "$work/fifo.nii")" --modality mri
 run "/dev/zero as the scan" 3 "/dev/zero: .*not a file" /dev/zero "$work/out"
 mkdir "$work/empty"
-expect "an empty folder as the scan" 3 "empty: ." "$sat3d" check "$work/empty" --modality ct
+expect "an empty folder as the scan" 3 "empty: ." "$sat3d" check "$work/empty" --modality mri
 run "a path in a file" 3 "Not a directory" "$work/plain.nii/scan.nii" "$work/out"
 run "a model as the scan" 3 "tiny.safetensors: ." "$model" "$work/out"
-expect "a scan as the model" 3 "small.nii.gz: ." "$sat3d" segment $scan --model $scan --modality ct -p liver -o "$work/out"
+expect "a scan as the model" 3 "small.nii.gz: ." "$sat3d" segment $scan --model $scan --modality mri -p liver -o "$work/out"
 head -c 100000 "$model" >"$work/half.safetensors"
-expect "half a model" 3 "half.safetensors: ." "$sat3d" segment $scan --model "$work/half.safetensors" --modality ct -p liver -o "$work/out"
+expect "half a model" 3 "half.safetensors: ." "$sat3d" segment $scan --model "$work/half.safetensors" --modality mri -p liver -o "$work/out"
 expect "no such model" 3 "none.safetensors: .*No such file" "$sat3d" info "$work/none.safetensors"
 expect "a folder as the model" 3 "folder, not a file" "$sat3d" info "$work"
 expect "a device as the model" 3 "not a file" "$sat3d" info /dev/zero
@@ -121,7 +121,7 @@ expect "help into a full disk" 4 "standard output: .*No space left" sh -c '"$0" 
 expect "the version into a full disk" 4 "standard output: .*No space left" sh -c '"$0" --version >/dev/full' "$sat3d"
 mkdir "$work/limited"
 # ulimit -f counts 512 bytes. The first limit lets no mask through, the second no model.
-expect "a limit of file sizes" 4 "liver.nii.gz: .*File too large" sh -c 'ulimit -f 8; exec "$SAT3D_BINARY" segment "$1" --model "$0" --modality ct -p liver --threads 1 -o "$2"' "$model" "$work/demo/phantom.nii.gz" "$work/limited"
+expect "a limit of file sizes" 4 "liver.nii.gz: .*File too large" sh -c 'ulimit -f 8; exec "$SAT3D_BINARY" segment "$1" --model "$0" --modality mri -p liver --threads 1 -o "$2"' "$model" "$work/demo/phantom.nii.gz" "$work/limited"
 nothing_in "a limit of file sizes" "$work/limited"
 expect "a limit of file sizes, converting" 4 "m.safetensors: .*File too large" sh -c 'ulimit -f 1000; exec "$SAT3D_BINARY" convert --model tests/golden/tiny/tiny.pth --query-heads 4 --window 64x64x32 -q -o "$0"' "$work/limited/m.safetensors"
 nothing_in "a limit of file sizes, converting" "$work/limited"
