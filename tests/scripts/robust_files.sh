@@ -121,7 +121,7 @@ expect "help into a full disk" 4 "standard output: .*No space left" sh -c '"$0" 
 expect "the version into a full disk" 4 "standard output: .*No space left" sh -c '"$0" --version >/dev/full' "$sat3d"
 mkdir "$work/limited"
 # ulimit -f counts 512 bytes. The first limit lets no mask through, the second no model.
-expect "a limit of file sizes" 4 "liver.nii.gz: .*File too large" sh -c 'ulimit -f 8; exec "$SAT3D_BINARY" segment "$1" --model "$0" --modality mri -p liver --threads 1 -o "$2"' "$model" "$work/demo/phantom.nii.gz" "$work/limited"
+expect "a limit of file sizes" 4 "liver.nii.gz: .*File too large" sh -c 'ulimit -f 8; exec "$SAT3D_BINARY" segment "$1" --model "$0" --modality ct -p liver --threads 1 -o "$2"' "$model" "$work/demo/phantom.nii.gz" "$work/limited"
 nothing_in "a limit of file sizes" "$work/limited"
 expect "a limit of file sizes, converting" 4 "m.safetensors: .*File too large" sh -c 'ulimit -f 1000; exec "$SAT3D_BINARY" convert --model tests/golden/tiny/tiny.pth --query-heads 4 --window 64x64x32 -q -o "$0"' "$work/limited/m.safetensors"
 nothing_in "a limit of file sizes, converting" "$work/limited"
