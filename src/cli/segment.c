@@ -326,12 +326,12 @@ static sat_status segment_many(verb_call *call, sat_error *error)
 {
     const segment_settings *settings = call->settings;
     prompt_list prompts = {0};
-    if (settings->compat) return sat_fail(error, SAT_BAD_ARGUMENT, "--compat is for one scan at a time");
     case_settings base = common_wanted(settings);
     base.label_map = settings->label_map;
     base.statistics = settings->statistics;
     base.preview = settings->preview;
     base.report = settings->report;
+    if (settings->compat) base.compat_folder = settings->output;
     sat_status status = batch_outputs_check(&base, error);
     if (status == SAT_OK && (!settings->manifest || settings->prompts.count || settings->prompt_file))
         status = prompts_gather(&settings->prompts, settings->prompt_file, &prompts, error);
@@ -345,6 +345,7 @@ static sat_status segment_many(verb_call *call, sat_error *error)
         .prompts = &prompts,
         .modality = settings->modality,
         .orientation = settings->orientation,
+        .dataset = settings->dataset,
         .options = options_of(settings, 0),
         .base = base,
     };

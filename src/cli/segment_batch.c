@@ -5,7 +5,9 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "image/volume.h"
+#include "segment/batch_compat.h"
 #include "segment/batch_summary.h"
+#include "segment/compat.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -99,7 +101,7 @@ static sat_status print_json(const batch_list *list, const batch_outcome *outcom
 
 static sat_status make_list(const verb_call *call, const segment_batch *b, manifest *lines, batch_list *list, sat_error *error)
 {
-    const batch_wishes wishes = {b->prompts->items, b->prompts->count, b->modality, b->orientation};
+    const batch_wishes wishes = {b->prompts->items, b->prompts->count, b->modality, b->orientation, b->dataset};
     if (!b->manifest) return batch_list_paths(call->operands, call->operand_count, b->recursive, b->output, &wishes, list, error);
     sat_status status = manifest_read(b->manifest, lines, error);
     if (status == SAT_OK) status = batch_list_manifest(lines, b->manifest, &wishes, list, error);
@@ -146,7 +148,10 @@ sat_status segment_batch_run(verb_call *call, const segment_batch *b, sat_error 
     segmenter *model = NULL;
     showing s = {.call = call, .list = &list};
     sat_status status = make_list(call, b, &lines, &list, error);
+    if (status == SAT_OK && b->base.compat_folder) status = batch_compat_refuse_same(&list, error);
     if (status == SAT_OK) status = open_model(call, b, &list, &model, error);
+    if (status == SAT_OK && b->base.compat_folder && b->manifest && !common->dry_run)
+        status = compat_copy_manifest(b->manifest, b->output, error);
     if (status == SAT_OK) {
         outcomes = calloc((size_t)list.count, sizeof *outcomes);
         if (!outcomes) status = sat_fail(error, SAT_NO_MEMORY, "no memory for %d cases", list.count);

@@ -11,7 +11,7 @@ typedef struct segment_batch {
     bool recursive, overwrite;
     int volume;
     const prompt_list *prompts;            /* may be empty with a manifest   */
-    const char *modality, *orientation;    /* NULL: not said                 */
+    const char *modality, *orientation, *dataset; /* NULL: not said          */
     segmenter_options options;             /* `prompts` is found from the list */
     case_settings base;                    /* what is wanted of each case; see batch_settings */
 } segment_batch;

@@ -93,12 +93,17 @@ static case_settings settings_of(const running *r, int item)
     settings.scan_path = i->scan_path;
     settings.scan_name = name_of(i->scan_path);
     settings.folder = r->settings->folder; /* the case's own is below it */
+    if (settings.compat_folder) {
+        settings.compat_folder = r->settings->folder;
+        settings.compat_dataset = i->dataset;
+        settings.folder = NULL;
+    }
     return settings;
 }
 
 static bool finished(running *r, int item, const char *key)
 {
-    if (r->settings->overwrite) return false;
+    if (r->settings->overwrite || r->settings->base.compat_folder) return false;
     char *folder = output_path_in(r->settings->folder, r->list->items[item].name);
     const bool is = folder && batch_case_finished(folder, key, &r->outcomes[item].found);
     free(folder);
@@ -197,9 +202,11 @@ static sat_status compute(running *r, batch_case *c, const volume *scan, beside 
     settings.behind = b.behind ? &c->files : NULL;
     c->folder = output_path_in(r->settings->folder, r->list->items[c->item].name);
     if (status == SAT_OK && !c->folder) status = sat_fail(error, SAT_NO_MEMORY, "no memory for a folder's name");
-    settings.folder = c->folder;
-    if (status == SAT_OK) status = batch_outputs_place(&settings, c->folder, &outputs, error);
-    if (status == SAT_OK) status = batch_case_begin(c->folder, error);
+    if (!settings.compat_folder) {
+        settings.folder = c->folder;
+        if (status == SAT_OK) status = batch_outputs_place(&settings, c->folder, &outputs, error);
+        if (status == SAT_OK) status = batch_case_begin(c->folder, error);
+    }
     if (status == SAT_OK) status = case_run(r->s, scan, &settings, &c->result, r->watch, error);
     batch_outputs_free(&outputs);
     return status;

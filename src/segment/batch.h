@@ -36,7 +36,8 @@ typedef struct batch_listener {
 
 typedef struct batch_settings {
     case_settings base;     /* prompts, modality, orientation, folder, scan_name, modality_note come from the item;
-                               label_map, statistics, preview, report are names within every item's folder: batch_outputs.h */
+                               label_map, statistics, preview, report are names within every item's folder: batch_outputs.h;
+                               compat_folder not NULL: the release's files, below `folder`, of the item's dataset           */
     const char *folder;     /* of all results; an item's go into <folder>/<its name>                                    */
     int volume_index;       /* of files with several; -1: they hold one                                                 */
     uint64_t limit_bytes;   /* the model's max_memory_bytes: what two scans and waiting masks must fit in as well       */

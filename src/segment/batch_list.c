@@ -47,7 +47,7 @@ static sat_status add_item(batch_list *list, char *path, char *refusal, const ba
     }
     list->items[list->count++] = (batch_item){.scan_path = path, .refusal = refusal, .prompts = wishes->prompts,
                                               .prompt_count = wishes->prompt_count, .modality = wishes->modality,
-                                              .orientation_code = wishes->orientation_code};
+                                              .orientation_code = wishes->orientation_code, .dataset = wishes->dataset};
     return SAT_OK;
 }
 
@@ -261,6 +261,7 @@ static sat_status add_line(batch_list *list, const manifest_line *line, const ch
         own.prompt_count = line->label_count;
     }
     if (!own.modality) own.modality = line->modality;
+    if (!own.dataset) own.dataset = line->dataset;
     if (!own.orientation_code) own.orientation_code = line->orientation_code;
     char *refusal = NULL;
     if (!own.prompt_count) {

@@ -15,6 +15,7 @@ typedef struct batch_item {
     int prompt_count;
     const char *modality;        /* borrowed; NULL: to be found from the values */
     const char *orientation_code; /* borrowed; NULL: RAS */
+    const char *dataset;         /* borrowed; NULL: none; for --compat */
 } batch_item;
 
 typedef struct batch_list {
@@ -28,6 +29,7 @@ typedef struct batch_wishes {
     const char *const *prompts;
     int prompt_count;
     const char *modality, *orientation_code;
+    const char *dataset; /* for --compat */
 } batch_wishes;
 
 /* Scans and folders as on a command line. Of a folder, in the order of their names: what ends as scans do (.nii, .nii.gz, .hdr, and

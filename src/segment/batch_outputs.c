@@ -27,8 +27,20 @@ static sat_status check_name(const char *option, const char *name, const char *e
     return SAT_OK;
 }
 
+/* The release's folders have no place for them. */
+static sat_status check_compat(const case_settings *names, sat_error *error)
+{
+    const char *other = names->label_map ? "--label-map" : names->statistics ? "--statistics" : names->preview ? "--preview"
+                        : names->report ? "--report" : names->probabilities ? "--probabilities"
+                        : names->minimum_volume_ml > 0 ? "--minimum-volume" : names->largest_component ? "--largest-component" : NULL;
+    if (!names->compat_folder || !other) return SAT_OK;
+    return sat_fail(error, SAT_BAD_ARGUMENT, "--compat writes for several scans what the release writes and nothing else: leave out %s, "
+                    "or --compat", other);
+}
+
 sat_status batch_outputs_check(const case_settings *names, sat_error *error)
 {
+    if (check_compat(names, error) != SAT_OK) return SAT_BAD_ARGUMENT;
     sat_status status = check_name("--label-map", names->label_map, ".nii.gz", ".nii", "label_map.nii.gz", error);
     if (status == SAT_OK) status = check_name("--statistics", names->statistics, ".csv", ".csv", "statistics.csv", error);
     if (status == SAT_OK) status = check_name("--preview", names->preview, ".png", ".png", "preview.png", error);

@@ -7,7 +7,8 @@
 #include "segment/case.h"
 
 /* Whether the names of `names` (label_map, statistics, preview, report; NULL: not wanted) do for every case of a batch.
- * Fails with SAT_BAD_ARGUMENT: a folder in a name, a hidden name, another ending than the kind of file has. Thread-safe. */
+ * Fails with SAT_BAD_ARGUMENT: a folder in a name, a hidden name, another ending than the kind of file has;
+ * any of these, probabilities or filters together with compat_folder. Thread-safe. */
 sat_status batch_outputs_check(const case_settings *names, sat_error *error);
 
 /* The paths of a case's files. */

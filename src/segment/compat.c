@@ -31,7 +31,7 @@ static void add_sample(const char *name, text *path)
 }
 
 /* <folder>/<dataset>/<kind>_<sample><ending>, new. */
-static char *path_of(const compat_names *n, const char *kind, const char *ending)
+char *compat_path(const compat_names *n, const char *kind, const char *ending)
 {
     text path = text_open(LONGEST_PATH);
     text_format(&path, "%s/%s%s%s_", n->folder, n->dataset ? n->dataset : "", n->dataset && n->dataset[0] ? "/" : "", kind);
@@ -112,8 +112,8 @@ sat_status compat_processed(compat *c, const standard_scan *scan, sat_error *err
     c->mask = malloc(voxels_of(c->shape));
     c->sum = calloc(voxels_of(c->shape), sizeof *c->sum);
     c->slab = malloc(slab_bytes(c->shape));
-    c->labels_at = path_of(&c->names, "seg", "");
-    char *image = path_of(&c->names, "img", ".nii.gz");
+    c->labels_at = compat_path(&c->names, "seg", "");
+    char *image = compat_path(&c->names, "img", ".nii.gz");
     sat_status status = SAT_OK;
     if (!c->mask || !c->sum || !c->slab || !c->labels_at || !image)
         status = sat_fail(error, SAT_NO_MEMORY, "no memory for masks on the processed grid");
@@ -139,7 +139,7 @@ sat_status compat_label(compat *c, int label, const merge *merged, int64_t *voxe
 
 sat_status compat_end(compat *c, sat_error *error)
 {
-    char *path = path_of(&c->names, "seg", ".nii.gz");
+    char *path = compat_path(&c->names, "seg", ".nii.gz");
     const sat_status status = path ? write_volume(c, path, SUM, c->sum, error) : sat_fail(error, SAT_NO_MEMORY, "no memory for a file's name");
     free(path);
     return status;

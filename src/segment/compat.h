@@ -32,6 +32,9 @@ typedef struct compat {
     int threads;
 } compat;
 
+/* <folder>/<dataset>/<kind>_<sample><ending>; returns new (free it), NULL when memory is short. */
+char *compat_path(const compat_names *names, const char *kind, const char *ending);
+
 /* Bytes that a case takes at most, for a processed volume of this shape. */
 size_t compat_bytes(const int64_t shape_xyz[3]);
 

@@ -71,3 +71,24 @@ for wrong in '--label-map maps/map.nii.gz' '--statistics ../all.csv' '--preview 
     [ "$code" -eq 2 ] && [ ! -e "$work/refused" ] && grep -q 'where there are several scans' "$work/stderr" ||
         { echo "$wrong: exit code $code"; cat "$work/stderr"; exit 1; }
 done
+
+# --compat: a line's files are those of a single run, the dataset is the line's, the manifest is copied; a second sample of the same
+# name in one dataset is refused by name, in another dataset it is not.
+mkdir "$work/scans/again"
+cp "$work/scans/case2.nii.gz" "$work/scans/again/case1.nii.gz"
+line() { printf '{"image": "%s", "label": ["liver", "left kidney"], "modality": "ct", "dataset": "%s"}\n' "$1" "$2"; }
+{ line scans/case1.nii.gz A; line scans/case2.nii.gz A; line scans/again/case1.nii.gz A; line scans/again/case1.nii.gz B; } >"$work/c.jsonl"
+set -- --model "$work/tiny.safetensors" --dtype f32 --overlap 0 --quiet --compat
+code=0
+"$SAT3D_BINARY" segment --manifest "$work/c.jsonl" "$@" -o "$work/c" >"$work/table" 2>"$work/stderr" || code=$?
+[ "$code" -eq 1 ] && grep -q '4 cases: 3 segmented, 0 finished before, 1 failed' "$work/table" || { cat "$work/table" "$work/stderr"; exit 1; }
+grep -q 'would overwrite those of .*scans/case1.nii.gz: both are A/seg_case1' "$work/table" || { cat "$work/table"; exit 1; }
+for pair in A:scans/case1 A:scans/case2 B:scans/again/case1; do
+    "$SAT3D_BINARY" segment "$work/${pair#*:}.nii.gz" "$@" --modality ct -p liver -p 'left kidney' --dataset "${pair%%:*}" -o "$work/c1" >"$work/table"
+done
+cp "$work/c.jsonl" "$work/c1/"
+[ -s "$work/c1/A/seg_case2/left kidney.nii.gz" ]
+diff -r -x 'batch.*' "$work/c" "$work/c1"
+code=0
+"$SAT3D_BINARY" segment --manifest "$work/c.jsonl" "$@" --preview p.png -o "$work/refused" 2>"$work/stderr" || code=$?
+[ "$code" -eq 2 ] && [ ! -e "$work/refused" ] && grep -q 'leave out --preview' "$work/stderr" || { cat "$work/stderr"; exit 1; }

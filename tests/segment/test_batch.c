@@ -88,7 +88,7 @@ static batch_list list_of(const char *const *paths, int count)
 {
     batch_list list;
     sat_error error = {0};
-    const batch_wishes wishes = {prompts, PROMPTS, "mri", NULL};
+    const batch_wishes wishes = {prompts, PROMPTS, "mri", NULL, NULL};
     check(batch_list_paths(paths, count, false, NULL, &wishes, &list, &error), &error);
     return list;
 }
@@ -418,7 +418,7 @@ static void folders_are_searched_by_name_and_content(void **state)
     for (int i = 0; i < 4; i++)
         assert_string_equal(list.items[i].name, expected[i]);
     batch_list_free(&list);
-    const batch_wishes wishes = {prompts, PROMPTS, NULL, NULL};
+    const batch_wishes wishes = {prompts, PROMPTS, NULL, NULL, NULL};
     check(batch_list_paths(&tree, 1, true, NULL, &wishes, &list, &error), &error);
     assert_int_equal(list.count, 5);
     batch_list_free(&list);
@@ -454,7 +454,7 @@ static void lines_of_a_manifest_become_cases(void **state)
     assert_true(file_exists(in_folder("manifest/Two/case0/spleen.nii.gz")));
     batch_list_free(&list);
     /* What the command line says goes first. */
-    check(batch_list_manifest(&m, in_folder("scans.jsonl"), &(batch_wishes){prompts, PROMPTS, "ct", "ASR"}, &list, &error), &error);
+    check(batch_list_manifest(&m, in_folder("scans.jsonl"), &(batch_wishes){prompts, PROMPTS, "ct", "ASR", NULL}, &list, &error), &error);
     assert_int_equal(list.items[0].prompt_count, PROMPTS);
     assert_string_equal(list.items[0].modality, "ct");
     assert_string_equal(list.items[0].orientation_code, "ASR");
