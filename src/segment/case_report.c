@@ -89,16 +89,32 @@ static const char *unit_of(const char *modality)
     return (modality[0] | 0x20) == 'c' && (modality[1] | 0x20) == 't' && modality[2] == '\0' ? "HU" : NULL;
 }
 
+/* Every label with its own sentences from the checks; `sentences` has room for all of them. */
+static void fill_labels(const case_result *result, report_label *labels, const char **sentences)
+{
+    for (int i = 0; i < result->label_count; i++) {
+        const label_statistics *f = &result->labels[i].found;
+        labels[i] = (report_label){.mean = f->measured ? f->mean : NAN,
+                                   .standard_deviation = f->measured ? f->deviation : NAN,
+                                   .warnings = sentences};
+        memcpy(labels[i].centroid_mm, f->centroid_mm, sizeof f->centroid_mm);
+        for (size_t n = 0; n < result->checks.count; n++)
+            if (result->checks.items[n].prompt == i) sentences[labels[i].warning_count++] = result->checks.items[n].text;
+        sentences += labels[i].warning_count;
+    }
+}
+
 sat_status case_report_write(const char *path, const segmenter *s, const volume *scan, const case_settings *settings,
                              const case_result *result, const preview_request *picture, sat_error *error)
 {
     enum { SECTIONS = 4 };
     static const char *const titles[SECTIONS] = {"Scan", "Model", "Options", "Plan and timing"};
     report_label *labels = calloc((size_t)result->label_count + 1, sizeof *labels);
+    const char **sentences = calloc(result->checks.count + 1, sizeof *sentences);
     rows *all = calloc(SECTIONS, sizeof *all);
     report_section sections[SECTIONS];
     sat_status status = SAT_OK;
-    if (!labels || !all) status = sat_fail(error, SAT_NO_MEMORY, "no memory for a report");
+    if (!labels || !sentences || !all) status = sat_fail(error, SAT_NO_MEMORY, "no memory for a report");
     if (status == SAT_OK) {
         fill_scan(scan, settings, &result->record, &all[0]);
         fill_model(s, settings, &all[1]);
@@ -106,11 +122,7 @@ sat_status case_report_write(const char *path, const segmenter *s, const volume 
         fill_work(s, &result->record, &all[3]);
         for (int i = 0; i < SECTIONS; i++)
             sections[i] = (report_section){titles[i], all[i].row, all[i].count};
-        for (int i = 0; i < result->label_count; i++) {
-            const label_statistics *f = &result->labels[i].found;
-            labels[i] = (report_label){.mean = f->measured ? f->mean : NAN, .standard_deviation = f->measured ? f->deviation : NAN};
-            memcpy(labels[i].centroid_mm, f->centroid_mm, sizeof f->centroid_mm);
-        }
+        fill_labels(result, labels, sentences);
         const report r = {.preview = picture,
                           .labels = labels,
                           .intensity_unit = unit_of(settings->request.modality),
@@ -121,6 +133,7 @@ sat_status case_report_write(const char *path, const segmenter *s, const volume 
         status = report_write_html(path, &r, error);
     }
     free(all);
+    free((void *)sentences);
     free(labels);
     return status;
 }

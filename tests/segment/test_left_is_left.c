@@ -6,6 +6,7 @@
 #include "tests/support/golden.h"
 #include "tests/support/side_phantom.h"
 
+#include "base/file.h"
 #include "base/json.h"
 #include "image/volume_file.h"
 #include "segment/preview_layout.h"
@@ -149,14 +150,15 @@ static void add_row(const phantom *p, const char *file, const char *kind, int64_
                                              affine, "sum", (json_int_t)sum, "landmark_mm", middle_mm[0], middle_mm[1], middle_mm[2]));
 }
 
-static void run_program(const char *scan_path, const char *out)
+/* `more`: further options. */
+static void run_program(const char *scan_path, const char *out, const char *more)
 {
-    char command[4000];
+    char command[6000];
     const char *binary = getenv("SAT3D_BINARY");
     snprintf(command, sizeof command,
              "'%s' segment '%s' --model '%s' --modality mri -p '%s' -p '%s' -o '%s' --label-map '%s/labels.nii.gz' --dtype f32 "
-             "--threads 1 --quiet --no-query-cache >/dev/null",
-             binary ? binary : "build/sat3d", scan_path, model_path, phantom_prompts[0], phantom_prompts[1], out, out);
+             "--threads 1 --quiet --no-query-cache %s >/dev/null",
+             binary ? binary : "build/sat3d", scan_path, model_path, phantom_prompts[0], phantom_prompts[1], out, out, more);
     const int code = system(command); /* NOLINT: a test */
     if (code != 0) fail_msg("%s: exit code %d", command, code);
 }
@@ -272,7 +274,7 @@ static void through_the_program(const phantom *p)
     double middle_mm[STRUCTURES][3];
     phantom_write(p, folder, scan_path);
     snprintf(out, sizeof out, "%s/%s_out", folder, p->name);
-    run_program(scan_path, out);
+    run_program(scan_path, out, "");
     judge_mask_files(p, out, middle_mm);
     judge_label_map(p, out);
     judge_record(p, out, middle_mm);
@@ -288,7 +290,10 @@ static void exchanged_sides_are_noticed(void **state)
     snprintf(p.name, sizeof p.name, "exchanged");
     phantom_write(&p, folder, scan_path);
     snprintf(out, sizeof out, "%s/%s_out", folder, p.name);
-    run_program(scan_path, out);
+    char report[1200], page_path[1000];
+    snprintf(page_path, sizeof page_path, "%s/exchanged.html", folder);
+    snprintf(report, sizeof report, "--report '%s'", page_path);
+    run_program(scan_path, out, report);
     json_t *root = read_record(out);
     const json_t *checks = json_object_get(json_array_get(json_object_get(root, "labels"), 0), "checks");
     assert_int_equal(json_array_size(checks), 1);
@@ -300,6 +305,16 @@ static void exchanged_sides_are_noticed(void **state)
         warned |= strstr(json_string_value(warning), "RIGHT of") != NULL;
     assert_true(warned);
     json_decref(root);
+    /* The report says it twice: at its top, and with the label. */
+    file_map page;
+    sat_error error = {0};
+    check(file_map_open(page_path, &page, &error), &error);
+    int said = 0;
+    const char sentence[] = "to the RIGHT of";
+    for (size_t at = 0; at + sizeof sentence <= page.size; at++)
+        said += memcmp((const char *)page.data + at, sentence, sizeof sentence - 1) == 0;
+    assert_int_equal(said, 2);
+    file_map_close(&page);
 }
 
 /* Every patient axis first, second and third in the file, upwards and downwards; compressed and not; then the odd ones. */
