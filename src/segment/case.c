@@ -13,21 +13,23 @@ void case_warn(case_result *result, const char *sentence)
 {
     for (int i = 0; i < result->warning_count; i++)
         if (strcmp(result->warnings[i], sentence) == 0) return;
-    if (result->warning_count == CASE_WARNINGS) return;
-    const size_t size = strlen(sentence) + 1;
-    char *copy = malloc(size);
-    if (!copy) {
+    const size_t count = (size_t)result->warning_count, size = strlen(sentence) + 1;
+    char *copy = malloc(size), **more = copy ? realloc(result->warnings, (count + 1) * sizeof *more) : NULL;
+    if (more) {
+        memcpy(copy, sentence, size);
+        result->warnings = more;
+        result->warnings[result->warning_count++] = copy;
+    } else {
+        free(copy);
         result->warning_lost = true;
-        return;
     }
-    memcpy(copy, sentence, size);
-    result->warnings[result->warning_count++] = copy;
 }
 
 void case_result_free(case_result *result)
 {
     for (int i = 0; i < result->warning_count; i++)
         free(result->warnings[i]);
+    free((void *)result->warnings);
     check_list_free(&result->checks);
     free(result->labels);
     free(result->record_path);
@@ -106,10 +108,7 @@ sat_status case_run(segmenter *s, const volume *scan, const case_settings *setti
     }
     if (status == SAT_OK && settings->compat_folder) status = compat_end(&sink.release, error);
     if (status == SAT_OK) status = case_check_masks(s, scan, settings, result, error);
-    if (status == SAT_OK) {
-        gather_warnings(&sink);
-        if (result->warning_lost) status = sat_fail(error, SAT_NO_MEMORY, "no memory for the warnings");
-    }
+    if (status == SAT_OK) gather_warnings(&sink);
     if (status == SAT_OK) status = case_files_write(s, scan, settings, &sink.map, result, error);
     case_sink_close(&sink);
     return status;

@@ -59,15 +59,13 @@ typedef struct case_label {
     mask_seen seen;                            /* after what was removed: where it touches the scan's edge   */
 } case_label;
 
-enum { CASE_WARNINGS = 64 };
-
 typedef struct case_result {
     case_label *labels; /* owned; one for each prompt, in order */
     int label_count;
     segment_record record;
-    char *warnings[CASE_WARNINGS]; /* owned sentences for the user, about the scan and about what was found */
+    char **warnings;               /* owned sentences for the user, about the scan and about what was found  */
     int warning_count;
-    bool warning_lost;             /* memory was short: case_run fails                                        */
+    bool warning_lost;            /* memory was short for one: case_run fails, so that none goes missing silently */
     check_list checks;             /* all findings, of the scan and of masks (docs/checks.md)                */
     char *record_path;             /* owned: the side-car that was written, or NULL */
 } case_result;
@@ -86,7 +84,7 @@ sat_status case_plan(segmenter *s, const volume *scan, const case_settings *sett
 sat_status case_run(segmenter *s, const volume *scan, const case_settings *settings, case_result *result, progress *watch,
                     sat_error *error);
 
-/* Adds a sentence (copied) to the result's warnings; one that is there already, or does not fit, is not added. */
+/* Adds a sentence (copied) to the result's warnings; one that is there already is not added. */
 void case_warn(case_result *result, const char *sentence);
 
 /* Safe on a zeroed result and when called twice. */

@@ -100,6 +100,7 @@ sat_status case_files_write(const segmenter *s, const volume *scan, const case_s
     if (status == SAT_OK && settings->label_map) status = write_label_map(map, settings->label_map, scan, &p, result, error);
     if (status == SAT_OK && settings->statistics) status = output_write_csv(settings->statistics, settings, result, error);
     if (status == SAT_OK && (settings->preview || settings->report)) status = write_pictures(s, scan, settings, map, &p, result, error);
+    if (status == SAT_OK && result->warning_lost) status = sat_fail(error, SAT_NO_MEMORY, "no memory for what the user is to be warned of");
     if (status == SAT_OK) status = find_record_path(settings, result, error);
     if (status == SAT_OK && result->record_path) status = output_write_json(result->record_path, s, scan, settings, result, error);
     palette_close(&p);
