@@ -4,7 +4,7 @@
 
 #include "base/error.h"
 
-#include <jansson.h>
+#include "base/json.h"
 #include <stdbool.h>
 
 /* What to look at beyond the headers. */

@@ -5,7 +5,7 @@
 
 #include "base/error.h"
 
-#include <jansson.h>
+#include "base/json.h"
 #include <stdbool.h>
 #include <stddef.h>
 
